@@ -1,0 +1,84 @@
+/**
+ * What the agent needs of the world, and no more. `mod/sys` has what fits,
+ * `tests/fakes` has state machines that do; both pass `tests/contract/`.
+ *
+ * @module
+ */
+
+import type { Prefix } from "../core/address.ts";
+import type { PrivateKey, PublicKey } from "../core/key.ts";
+import type {
+  Device,
+  HostFacts,
+  Link,
+  Peer,
+  PeerChange,
+  Route,
+} from "../core/state.ts";
+
+/** One WireGuard device: the kernel's, or a userspace program's. */
+export interface WireGuardPort {
+  /** "kernel" makes its link by itself; "userspace" adopts the one of a running program. */
+  readonly kind: "kernel" | "userspace";
+  /** Rejects with a KernelError of ENODEV where the device is not there. */
+  read(link: string): Promise<WireGuardState>;
+  setPrivateKey(link: string, key: PrivateKey): Promise<void>;
+  /** Rejects with EADDRINUSE where another socket has it. */
+  setListenPort(link: string, port: number): Promise<void>;
+  /**
+   * In this order; a `replaces` goes in the same message as its successor. Not
+   * atomic: after an error some may have been applied.
+   */
+  changePeers(link: string, changes: readonly PeerChange[]): Promise<void>;
+}
+
+export interface WireGuardState {
+  readonly device: Device;
+  readonly peers: ReadonlyMap<PublicKey, Peer>;
+  /** `false`: read while it changed (NLM_F_DUMP_INTR), several times over. */
+  readonly complete: boolean;
+}
+
+/** Links, addresses and routes (rtnetlink). Idempotence is the planner's job. */
+export interface RoutePort {
+  /** `null`: no link of that name. */
+  link(name: string): Promise<Link | null>;
+  /** Kind "wireguard". EOPNOTSUPP where the kernel cannot; EEXIST where the name is taken. */
+  createLink(name: string): Promise<void>;
+  setLinkAlias(name: string, alias: string): Promise<void>;
+  setLinkMtu(name: string, mtu: number): Promise<void>;
+  setLinkUp(name: string): Promise<void>;
+  /** Global-scope addresses on the link, both families. */
+  addresses(link: string): Promise<readonly Prefix[]>;
+  addAddress(link: string, address: Prefix): Promise<void>;
+  removeAddress(link: string, address: Prefix): Promise<void>;
+  /** Table main: all of ROUTE_PROTOCOL, and any other to one of these destinations. */
+  routes(destinations: readonly Prefix[]): Promise<readonly Route[]>;
+  addRoute(route: Route, options: { readonly replace: boolean }): Promise<void>;
+  removeRoute(route: Route): Promise<void>;
+  hostFacts(link: string): Promise<HostFacts>;
+}
+
+/** Files below /proc/sys. */
+export interface SysctlPort {
+  /** `undefined`: there is no such setting here. */
+  read(name: string): Promise<string | undefined>;
+  write(name: string, value: string): Promise<void>;
+}
+
+/** The CNI configuration that a container runtime would load. */
+export interface ConflistPort {
+  /** `null`: none, or one that would not survive the rules (not our link into /run). */
+  read(file: string): Promise<string | null>;
+  write(file: string, text: string): Promise<void>;
+}
+
+/** Monotonic time and sleep: tests have their own. */
+export interface Clock {
+  /** Milliseconds, monotonic. */
+  now(): number;
+  /** Resolves after that many milliseconds, or at once when aborted. Never rejects. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** Uniform in [0, 1), for jitter. */
+  random(): number;
+}

@@ -1,0 +1,66 @@
+/**
+ * The errors that a caller tells apart. All others are plain `Error`s whose
+ * message is the sentence for a person.
+ *
+ * @module
+ */
+
+/** The kernel (or a userspace program speaking for it) refused an operation. */
+export class KernelError extends Error {
+  override readonly name = "KernelError";
+  /** Positive, include/uapi/asm-generic/errno-base.h; see `ERRNO`. */
+  readonly errno: number;
+
+  /** @param message "Cannot add route 10.0.0.0/16: Network is down" */
+  constructor(message: string, errno: number, options?: ErrorOptions) {
+    super(message, options);
+    this.errno = errno;
+  }
+}
+
+/**
+ * Nothing that waiting mends: the agent says the sentence and exits.
+ * `exitCode` 2 is for what the command line or configuration got wrong, 1 for the rest.
+ */
+export class FatalError extends Error {
+  override readonly name = "FatalError";
+  readonly exitCode: 1 | 2;
+
+  constructor(message: string, exitCode: 1 | 2, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The numbers that this program tells apart (include/uapi/asm-generic/errno*.h). */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EIO: 5,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  ELOOP: 40,
+  EMSGSIZE: 90,
+  EOPNOTSUPP: 95,
+  EADDRINUSE: 98,
+  ENETDOWN: 100,
+  ENOBUFS: 105,
+} as const;
+
+/** The messages of an error and of its causes, outermost first, joined by ": ". */
+export function errorText(error: unknown): string {
+  const parts: string[] = [];
+  for (let at = error; at !== undefined && parts.length < 8;) {
+    const text = at instanceof Error ? at.message : String(at);
+    if (!parts.some((part) => part.includes(text))) parts.push(text);
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return parts.join(": ");
+}

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import {
+  addressBytes,
+  addressFromBytes,
+  contains,
+  endpointText,
+  firstAddress,
+  overlaps,
+  parseAddress,
+  parsePrefix,
+} from "../../mod/core/address.ts";
+import { Random } from "../support/random.ts";
+
+Deno.test("parseAddress() gives one spelling", () => {
+  const rows: [string, string][] = [
+    ["10.0.0.1", "10.0.0.1"],
+    ["2001:DB8:0:0:0:0:0:1", "2001:db8::1"],
+    ["fd00:0:0:1:0:0:0:0", "fd00:0:0:1::"],
+    ["1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"],
+    ["::", "::"],
+  ];
+  for (const [text, expected] of rows) {
+    assert.equal(parseAddress(text), expected);
+  }
+});
+
+Deno.test("parseAddress() refuses what is no plain address", () => {
+  const rows = [
+    "",
+    "1..2.3",
+    "0x10.1.1.1",
+    " 1.1.1.1",
+    "01.2.3.4",
+    "1.2.3",
+    "fe80::1%eth0",
+    "::ffff:1.2.3.4",
+    "1.2.3.4/24",
+    "node",
+  ];
+  for (const text of rows) {
+    assert.throws(() => parseAddress(text), SyntaxError, text);
+  }
+});
+
+Deno.test("parsePrefix() masks host bits", () => {
+  const rows: [string, string][] = [
+    ["10.0.1.7/24", "10.0.1.0/24"],
+    ["10.0.1.7/32", "10.0.1.7/32"],
+    ["10.255.255.255/9", "10.128.0.0/9"],
+    ["1.2.3.4/0", "0.0.0.0/0"],
+    ["fd00:1:2:3:4::/64", "fd00:1:2:3::/64"],
+    ["fd00:1:2:3:4::/60", "fd00:1:2::/60"],
+  ];
+  for (const [text, expected] of rows) {
+    assert.equal(parsePrefix(text), expected);
+  }
+});
+
+Deno.test("parsePrefix() refuses what is no prefix", () => {
+  for (
+    const text of [
+      "10.0.0.0",
+      "10.0.0.0/33",
+      "::/129",
+      "10.0.0.0/",
+      "a/8",
+      "10.0.0.0/08",
+      "10.0.0.0/8/8",
+      "10.0.0.0/-1",
+    ]
+  ) {
+    assert.throws(() => parsePrefix(text), SyntaxError, text);
+  }
+});
+
+Deno.test("addressFromBytes() undoes addressBytes()", () => {
+  const random = new Random(7);
+  for (let round = 0; round < 2_000; round++) {
+    const bytes = random.bytes(random.pick([4, 16]));
+    // Zero groups are what IPv6 text is about.
+    if (bytes.length === 16) {
+      for (let at = 0; at < 16; at += 2) {
+        if (random.chance(0.6)) bytes.fill(0, at, at + 2);
+      }
+      if (bytes.subarray(0, 10).every((byte) => byte === 0)) bytes[0] = 0x20;
+    }
+    const address = addressFromBytes(bytes);
+    assert.equal(parseAddress(address), address, `seed ${random.seed}`);
+    assert.deepEqual(addressBytes(address), bytes, `seed ${random.seed}`);
+  }
+});
+
+Deno.test("contains() and overlaps() know their families", () => {
+  const p = parsePrefix;
+  assert(contains(p("10.0.0.0/16"), p("10.0.1.0/24")));
+  assert(contains(p("10.0.0.0/16"), p("10.0.0.0/16")));
+  assert(!contains(p("10.0.1.0/24"), p("10.0.0.0/16")));
+  assert(contains(p("10.0.0.0/16"), parseAddress("10.0.255.255")));
+  assert(!contains(p("10.0.0.0/16"), parseAddress("10.1.0.0")));
+  assert(!contains(p("0.0.0.0/0"), p("::/0")));
+  assert(overlaps(p("10.0.0.0/24"), p("10.0.0.128/25")));
+  assert(overlaps(p("fd00::/16"), p("fd00:1::/64")));
+  assert(!overlaps(p("10.0.0.0/24"), p("10.0.1.0/24")));
+});
+
+Deno.test("firstAddress() is the network address plus one", () => {
+  assert.equal(firstAddress(parsePrefix("10.0.1.0/24")), "10.0.1.1");
+  assert.equal(firstAddress(parsePrefix("fd00:1::/64")), "fd00:1::1");
+});
+
+Deno.test("endpointText() brackets IPv6", () => {
+  assert.equal(endpointText(parseAddress("10.0.0.1"), 7838), "10.0.0.1:7838");
+  assert.equal(endpointText(parseAddress("fd00::1"), 7838), "[fd00::1]:7838");
+});
