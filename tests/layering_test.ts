@@ -28,7 +28,9 @@ interface Source {
 }
 
 function* sources(): Generator<Source> {
-  for (const layer of Object.keys(MAY)) {
+  const layers = [...Deno.readDirSync(MOD)].map(({ name }) => name);
+  for (const layer of layers) {
+    assert.ok(layer in MAY, `mod/${layer} is no layer of the architecture`);
     for (const entry of Deno.readDirSync(new URL(`${layer}/`, MOD))) {
       if (!entry.name.endsWith(".ts")) continue;
       const url = new URL(`${layer}/${entry.name}`, MOD);
