@@ -1,0 +1,184 @@
+/** @module */
+
+import assert from "node:assert/strict";
+import { ERRNO, KernelError } from "../../mod/core/errors.ts";
+import {
+  type Descriptor,
+  loadShim,
+  LOCK_EX,
+  LOCK_NB,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  S_IFMT,
+  S_IFREG,
+} from "../../mod/sys/shim.ts";
+
+const shim = await loadShim();
+
+/** include/uapi/linux/netlink.h */
+const NETLINK_ROUTE = 0;
+const NETLINK_GENERIC = 16;
+
+function errnoOf(run: () => unknown): number {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof KernelError) return error.errno;
+    throw error;
+  }
+  return 0;
+}
+
+function openFiles(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+async function withDirectory(
+  run: (directory: string) => void | Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "clusternet-shim-" });
+  try {
+    await run(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("Shim.open() creates with a mode, Shim.stat() reads it back", () =>
+  withDirectory((directory) => {
+    const path = `${directory}/key`;
+    using file = shim.open(path, {
+      flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+      mode: 0o600,
+    });
+    assert.equal(shim.write(file, new TextEncoder().encode("abc")), 3);
+    shim.fsync(file);
+    const stat = shim.stat(file);
+    assert.equal(stat.mode, S_IFREG | 0o600);
+    assert.equal(stat.mode & S_IFMT, S_IFREG);
+    assert.equal(stat.size, 3);
+    assert.equal(stat.links, 1);
+    assert.equal(stat.uid, Deno.uid());
+    assert.equal(stat.ino, BigInt(Deno.statSync(path).ino ?? 0));
+    assert.equal(
+      errnoOf(() => shim.open(path, { flags: O_WRONLY | O_CREAT | O_EXCL })),
+      ERRNO.EEXIST,
+    );
+  }));
+
+Deno.test("Shim.open() with O_NOFOLLOW refuses a symbolic link", () =>
+  withDirectory((directory) => {
+    Deno.writeTextFileSync(`${directory}/real`, "text");
+    Deno.symlinkSync("real", `${directory}/link`);
+    const flags = O_RDONLY | O_NOFOLLOW;
+    assert.equal(
+      errnoOf(() => shim.open(`${directory}/link`, { flags })),
+      ERRNO.ELOOP,
+    );
+    using file = shim.open(`${directory}/real`, { flags });
+    const buffer = new Uint8Array(16);
+    assert.equal(shim.read(file, buffer), 4);
+    assert.equal(shim.read(file, buffer), 0);
+  }));
+
+Deno.test("Shim.open() with O_DIRECTORY takes a directory only, and can sync it", () =>
+  withDirectory((directory) => {
+    using opened = shim.open(directory, { flags: O_RDONLY | O_DIRECTORY });
+    shim.fsync(opened);
+    Deno.writeTextFileSync(`${directory}/file`, "");
+    assert.throws(
+      () => shim.open(`${directory}/file`, { flags: O_RDONLY | O_DIRECTORY }),
+      { message: `Cannot open ${directory}/file: Not a directory` },
+    );
+    assert.throws(() => shim.open("/a\0b", { flags: O_RDONLY }), TypeError);
+  }));
+
+Deno.test("Shim.flock() refuses a second holder with EAGAIN", () =>
+  withDirectory((directory) => {
+    const flags = O_RDWR | O_CREAT;
+    const path = `${directory}/lock`;
+    using second = shim.open(path, { flags, mode: 0o600 });
+    {
+      using first = shim.open(path, { flags, mode: 0o600 });
+      shim.flock(first, LOCK_EX | LOCK_NB);
+      assert.equal(
+        errnoOf(() => shim.flock(second, LOCK_EX | LOCK_NB)),
+        ERRNO.EAGAIN,
+      );
+    }
+    shim.flock(second, LOCK_EX | LOCK_NB);
+  }));
+
+Deno.test("Shim.openNetlink() gives each socket a port of its own", () => {
+  const one = shim.openNetlink(NETLINK_ROUTE, { receiveBuffer: 1 << 20 });
+  const two = shim.openNetlink(NETLINK_GENERIC);
+  const three = shim.openNetlink(NETLINK_ROUTE);
+  using _one = one.socket;
+  using _two = two.socket;
+  using _three = three.socket;
+  assert.notEqual(one.port, 0);
+  assert.notEqual(one.port, three.port);
+  shim.join(three.socket, 1);
+  assert.equal(
+    errnoOf(() => shim.receive(one.socket, new Uint8Array(64))),
+    ERRNO.EAGAIN,
+  );
+});
+
+Deno.test("Shim.wait() ends at its time-out, and at once when it is woken", async () => {
+  const { socket } = shim.openNetlink(NETLINK_ROUTE);
+  using _socket = socket;
+  using wake = shim.openWake();
+  assert.deepEqual(
+    await shim.wait(socket, { wake, milliseconds: 5 }),
+    { ready: false, woken: false },
+  );
+  const waiting = shim.wait(socket, { wake, milliseconds: -1 });
+  shim.wake(wake);
+  assert.deepEqual(await waiting, { ready: false, woken: true });
+});
+
+Deno.test("Shim.sendUnix() reaches paths and abstract names", () =>
+  withDirectory(async (directory) => {
+    const path = `${directory}/notify`;
+    const listener = Deno.listenDatagram({ transport: "unixpacket", path });
+    try {
+      shim.sendUnix(path, new TextEncoder().encode("READY=1"));
+      const [data] = await listener.receive();
+      assert.equal(new TextDecoder().decode(data), "READY=1");
+    } finally {
+      listener.close();
+    }
+    assert.throws(
+      () => shim.sendUnix("@clusternet-nobody-listens", new Uint8Array(1)),
+      /Cannot send to @clusternet-nobody-listens: Connection refused/,
+    );
+    assert.equal(
+      errnoOf(() => shim.sendUnix("x".repeat(108), new Uint8Array(1))),
+      ERRNO.EINVAL,
+    );
+  }));
+
+Deno.test("Descriptor.close() closes once, and no call leaks one", () => {
+  // A first round may open what the runtime keeps.
+  const round = (): void => {
+    const { socket } = shim.openNetlink(NETLINK_ROUTE);
+    const wake: Descriptor = shim.openWake();
+    errnoOf(() => shim.open("/nowhere/at/all", { flags: O_RDONLY }));
+    errnoOf(() => shim.sendUnix("/nowhere/at/all", new Uint8Array(1)));
+    errnoOf(() => shim.openNetlink(99));
+    wake.close();
+    socket.close();
+    socket.close();
+    assert.equal(socket.number, -1);
+  };
+  round();
+  const before = openFiles();
+  for (let at = 0; at < 100; at++) round();
+  assert.equal(openFiles(), before);
+});
