@@ -63,7 +63,6 @@ static long set_option(int32_t fd, int level, int option, int32_t value) {
 }
 
 EXPORT int32_t cn_abi(void) { return ABI; }
-
 EXPORT int32_t cn_close(int32_t fd) { return CALL(CLOSE, fd, 0, 0, 0, 0, 0); }
 
 /* A nonblocking netlink socket. Short errors, in words; its port id goes to *port.
