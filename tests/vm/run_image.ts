@@ -1,0 +1,123 @@
+/**
+ * The image of one run: this checkout at the same path as on the host, Deno's cache of what it
+ * imports, and the command. Same paths, so that messages can be clicked and what Deno has
+ * compiled on the host is found in the guest.
+ *
+ * @module
+ */
+
+import { run } from "./host.ts";
+import { GUEST_DIRECTORY, makeImage } from "./system_image.ts";
+
+export interface RunImageOptions {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cache: string;
+  readonly progress: (message: string) => void;
+  /** On the guest's serial line instead of its output port. */
+  readonly interactive: boolean;
+}
+
+const DENO_DIRECTORY = "/var/lib/deno";
+const SKIPPED = new Set([".git", "node_modules"]);
+
+/** This checkout: the directory above `tests`. */
+export const CHECKOUT = new URL("../..", import.meta.url).pathname.replace(
+  /\/$/,
+  "",
+);
+
+/** Builds `image`, with `stage` as the directory to gather it in. */
+export async function buildRunImage(
+  image: string,
+  stage: string,
+  options: RunImageOptions,
+): Promise<void> {
+  const files = await copyTree(CHECKOUT, `${stage}${CHECKOUT}`);
+  const denoDirectory = `${options.cache}/deno`;
+  await cacheImports(
+    files.filter((file) => isModule(file)),
+    denoDirectory,
+    options.progress,
+  );
+  await Deno.mkdir(`${stage}/var/lib`, { recursive: true });
+  await run(["cp", "-r", denoDirectory, `${stage}${DENO_DIRECTORY}`]);
+  const ours = `${stage}${GUEST_DIRECTORY}`;
+  await Deno.mkdir(ours, { recursive: true });
+  await Deno.writeTextFile(
+    `${ours}/command`,
+    script(options.command, options.env),
+  );
+  if (options.interactive) await Deno.writeTextFile(`${ours}/interactive`, "");
+  await makeImage(stage, image);
+}
+
+/** A shell script; what the caller gives is quoted. */
+function script(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): string {
+  const variables = {
+    CLUSTERNET_GUEST: "1",
+    DENO_DIR: DENO_DIRECTORY,
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+    ...env,
+  };
+  const exports = Object.entries(variables).map(([name, value]) =>
+    `export ${name}=${quote(value)}`
+  );
+  return [
+    `cd ${quote(CHECKOUT)}`,
+    ...exports,
+    `exec ${command.map(quote).join(" ")}`,
+    "",
+  ].join("\n");
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function isModule(file: string): boolean {
+  const inside = file.slice(CHECKOUT.length);
+  return inside === "/main.ts" || /^\/(tests|mod)\/.*\.ts$/.test(inside);
+}
+
+/** Copies files and links, `.git` and `node_modules` apart. Returns the files of the source. */
+async function copyTree(from: string, to: string): Promise<readonly string[]> {
+  await Deno.mkdir(to, { recursive: true });
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(from)) {
+    if (SKIPPED.has(entry.name)) continue;
+    const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
+    if (entry.isDirectory) files.push(...await copyTree(source, target));
+    else if (entry.isSymlink) {
+      await Deno.symlink(await Deno.readLink(source), target);
+    } else if (entry.isFile) {
+      await Deno.copyFile(source, target);
+      files.push(source);
+    }
+  }
+  return files;
+}
+
+/** Fills a Deno cache of our own with what these modules import: npm's packages, from npm. */
+async function cacheImports(
+  modules: readonly string[],
+  denoDirectory: string,
+  progress: (message: string) => void,
+): Promise<void> {
+  const argv = [Deno.execPath(), "cache", "--quiet", ...modules];
+  await Deno.mkdir(denoDirectory, { recursive: true });
+  await run(argv, { cwd: CHECKOUT, env: { DENO_DIR: denoDirectory } }).catch(
+    (err: unknown) => {
+      // A module that is being written must not keep a command from running that needs it not.
+      progress(
+        `not all imports are in the guest: ${
+          err instanceof Error ? err.message : err
+        }`,
+      );
+    },
+  );
+}
