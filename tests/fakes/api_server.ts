@@ -1,0 +1,453 @@
+/**
+ * The Node part of the Kubernetes API over real HTTP: what kube-apiserver does
+ * for a network agent, in one process without etcd, and on request what it does
+ * on a bad day (`faults`). JSON only.
+ *
+ * Beside the API there is `/fake/…` for labs that run it as a program: see
+ * `api_control.ts`.
+ *
+ * @module
+ */
+
+import type { Prefix } from "../../mod/core/address.ts";
+import type { Json } from "../../mod/core/json_patch.ts";
+import { control } from "./api_control.ts";
+import { type Fault, Faults, type Verb } from "./api_faults.ts";
+import { listNodes } from "./api_list.ts";
+import {
+  createNode,
+  deleteNode,
+  patchNode,
+  type Subresource,
+  updateNode,
+} from "./api_nodes.ts";
+import {
+  ApiStatus,
+  badRequest,
+  forbidden,
+  internalError,
+  invalid,
+  noSuchPath,
+  notFound,
+  tooLarge,
+  unauthorized,
+} from "./api_status.ts";
+import { type JsonObject, NodeStore, textOf } from "./api_store.ts";
+import { Watches, type WatchQuery } from "./api_watch.ts";
+import { allocateNodeCidrs } from "./node_ipam.ts";
+
+export interface ApiServerOptions {
+  readonly hostname?: string;
+  /** 0: any free one. */
+  readonly port?: number;
+  /** PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Bearer tokens and the users that they belong to; none: all may enter. */
+  readonly tokens?: ReadonlyMap<string, string>;
+  /** Where given, each Node gets its podCIDRs from these. */
+  readonly clusterCidrs?: readonly Prefix[];
+  readonly nodeMaskSize4?: number;
+  readonly nodeMaskSize6?: number;
+  /** Seconds between bookmarks. Default 60. */
+  readonly bookmarkSeconds?: number;
+  /** `false`: as with an etcd that cannot report progress. */
+  readonly streamedLists?: boolean;
+  /** Changes that are kept to resume from. Default 10,000. */
+  readonly history?: number;
+}
+
+/** One request as it came, for tests to count. */
+export interface ApiRequest {
+  readonly verb: Verb;
+  readonly resource: "nodes" | "nodes/status";
+  readonly search: string;
+  readonly userAgent: string;
+  readonly token: string | undefined;
+  /** Port of the client's end: tells connections apart. */
+  readonly clientPort: number;
+  /** Milliseconds, `performance.now()`. */
+  readonly at: number;
+}
+
+interface Target {
+  readonly verb: Verb;
+  readonly name: string | undefined;
+  readonly subresource: Subresource;
+}
+
+export class ApiServer {
+  readonly store: NodeStore;
+  readonly faults = new Faults();
+  readonly watches: Watches;
+  /** Every request to the API since the start (or since a test emptied it). */
+  readonly requests: ApiRequest[] = [];
+  /** May be changed while it runs. */
+  tokens: ReadonlyMap<string, string> | undefined;
+  /** What nobody may do, like "list nodes" or "patch nodes/status". */
+  denied: readonly string[] = [];
+  streamedLists: boolean;
+  readonly #options: ApiServerOptions;
+  readonly #stopIpam: () => void;
+  readonly #hanging = new Set<(answer: Response) => void>();
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #port: number;
+
+  constructor(options: ApiServerOptions = {}) {
+    this.#options = options;
+    this.#port = options.port ?? 0;
+    this.tokens = options.tokens;
+    this.streamedLists = options.streamedLists ?? true;
+    this.store = new NodeStore(
+      options.history === undefined ? {} : { history: options.history },
+    );
+    this.watches = new Watches(this.store);
+    const { clusterCidrs, nodeMaskSize4, nodeMaskSize6 } = options;
+    this.#stopIpam = clusterCidrs === undefined
+      ? (): void => {}
+      : allocateNodeCidrs(this.store, {
+        clusterCidrs,
+        ...(nodeMaskSize4 === undefined ? {} : { maskSize4: nodeMaskSize4 }),
+        ...(nodeMaskSize6 === undefined ? {} : { maskSize6: nodeMaskSize6 }),
+      });
+  }
+
+  /** A server that listens. */
+  static start(options: ApiServerOptions = {}): ApiServer {
+    const server = new ApiServer(options);
+    server.listen();
+    return server;
+  }
+
+  get url(): string {
+    const scheme = this.#options.tls === undefined ? "http" : "https";
+    const host = this.#options.hostname ?? "127.0.0.1";
+    const text = host.includes(":") ? `[${host}]` : host;
+    return `${scheme}://${text}:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Listen (again: on the same port, with the same Nodes). */
+  listen(): void {
+    if (this.#server !== undefined) return;
+    this.#server = Deno.serve(
+      {
+        hostname: this.#options.hostname ?? "127.0.0.1",
+        port: this.#port,
+        onListen: () => {},
+        ...this.#options.tls,
+      },
+      (request, info) => this.#handle(request, info.remoteAddr.port),
+    );
+    this.#port = this.#server.addr.port;
+  }
+
+  /** Stop listening and end what is open; the Nodes stay. */
+  async down(how: "eof" | "cut" = "eof"): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    const closed = server?.shutdown();
+    this.watches.end(how);
+    const gone = new Response(null, { status: 503 });
+    for (const answer of this.#hanging) answer(gone.clone());
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopIpam();
+    await this.down();
+  }
+
+  /** Count of requests of these verbs. */
+  count(...verbs: readonly Verb[]): number {
+    return this.requests.filter(({ verb }) => verbs.includes(verb)).length;
+  }
+
+  async #handle(request: Request, clientPort: number): Promise<Response> {
+    try {
+      const url = new URL(request.url);
+      if (/^\/(healthz|livez|readyz)$/.test(url.pathname)) {
+        return new Response("ok");
+      }
+      if (url.pathname === "/version") {
+        return Response.json({
+          major: "1",
+          minor: "36",
+          gitVersion: "v1.36.3",
+        });
+      }
+      if (url.pathname.startsWith("/fake/")) {
+        return await control(this, request, url);
+      }
+      return await this.#api(request, url, clientPort);
+    } catch (error) {
+      if (error instanceof ApiStatus) return error.response();
+      return internalError(String(error)).response();
+    }
+  }
+
+  async #api(
+    request: Request,
+    url: URL,
+    clientPort: number,
+  ): Promise<Response> {
+    const [, bearer] =
+      /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+    const user = this.tokens === undefined
+      ? "system:admin"
+      : this.tokens.get(bearer ?? "");
+    const target = targetOf(request.method, url);
+    if (target === undefined) {
+      throw user === undefined ? unauthorized() : noSuchPath();
+    }
+    const { verb, subresource } = target;
+    const resource = subresource === "status" ? "nodes/status" : "nodes";
+    this.requests.push({
+      verb,
+      resource,
+      search: url.search,
+      userAgent: request.headers.get("user-agent") ?? "",
+      token: bearer,
+      clientPort,
+      at: performance.now(),
+    });
+    const fault = this.faults.take(verb, url);
+    const wrong = await this.#fail(fault);
+    if (wrong !== undefined) return wrong;
+    if (user === undefined) throw unauthorized();
+    if (this.denied.includes(`${verb} ${resource}`)) {
+      throw forbidden(user, verb, resource);
+    }
+    acceptsJson(request.headers.get("accept") ?? "*/*");
+    return verb === "list" || verb === "watch"
+      ? this.#collection(verb, url, fault)
+      : await this.#object(request, target, url);
+  }
+
+  #collection(
+    verb: "list" | "watch",
+    url: URL,
+    fault: Fault | undefined,
+  ): Response {
+    if (verb === "list") {
+      const lag = fault?.kind === "lag" ? fault.versions : 0;
+      return jsonText(listNodes(this.store, url.searchParams, lag));
+    }
+    const stream = this.watches.open(watchQuery(url.searchParams), {
+      bookmarkSeconds: this.#options.bookmarkSeconds ?? 60,
+      streamedLists: this.streamedLists,
+      fault,
+    });
+    return new Response(stream, { headers: JSON_HEADERS });
+  }
+
+  async #object(
+    request: Request,
+    target: Target,
+    url: URL,
+  ): Promise<Response> {
+    const { verb, name = "", subresource } = target;
+    switch (verb) {
+      case "get": {
+        const node = this.store.get(name);
+        if (node === undefined) throw notFound(name);
+        return object(node);
+      }
+      case "create":
+        return object(createNode(this.store, await bodyOf(request)), 201);
+      case "delete":
+        return jsonText(
+          JSON.stringify(deleteNode(this.store, name, await bodyOf(request))),
+        );
+      case "update":
+        return object(
+          updateNode(this.store, name, {
+            body: await bodyOf(request),
+            subresource,
+          }),
+        );
+      case "patch": {
+        const [type = ""] = (request.headers.get("content-type") ?? "").split(
+          ";",
+        );
+        const body = await bodyOf(request);
+        return object(patchNode(this.store, name, { body, type, subresource }));
+      }
+      case "list":
+      case "watch":
+        throw badRequest(`${verb} of ${url.pathname}`);
+    }
+  }
+
+  /** Answer as the fault wants; `undefined`: it does not concern the answer's head. */
+  async #fail(fault: Fault | undefined): Promise<Response | undefined> {
+    switch (fault?.kind) {
+      case "status": {
+        const { code, reason = "", message = "asked for by a test" } = fault;
+        const { retryAfter } = fault;
+        throw new ApiStatus(
+          code,
+          reason,
+          message,
+          retryAfter === undefined ? {} : { retryAfter },
+        );
+      }
+      case "too-large":
+        throw largeForm(fault.form, this.store.version);
+      case "hang": {
+        const { promise, resolve } = Promise.withResolvers<Response>();
+        this.#hanging.add(resolve);
+        return await promise;
+      }
+      case "slow": {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        setTimeout(resolve, fault.milliseconds);
+        await promise;
+        return undefined;
+      }
+      case "body":
+        return new Response(repeated(fault.text, fault.repeat ?? 1), {
+          headers: JSON_HEADERS,
+        });
+      case "compact":
+        this.store.compact();
+        return undefined;
+      case "lag":
+      case "error-event":
+      case "silence":
+      case "eof":
+      case "cut":
+      case undefined:
+        return undefined;
+    }
+  }
+}
+
+const JSON_HEADERS = {
+  "content-type": "application/json",
+  "cache-control": "no-cache, private",
+};
+
+function jsonText(text: string, status = 200): Response {
+  return new Response(text, { status, headers: JSON_HEADERS });
+}
+
+function object(node: JsonObject, status = 200): Response {
+  return jsonText(textOf(node), status);
+}
+
+function repeated(
+  text: string,
+  times: number,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const bytes = new TextEncoder().encode(text);
+  let left = times;
+  return new ReadableStream({
+    pull(controller): void {
+      if (left-- > 0) controller.enqueue(bytes.slice());
+      else controller.close();
+    },
+  });
+}
+
+function targetOf(method: string, url: URL): Target | undefined {
+  const [, encoded, rest] =
+    /^\/api\/v1\/nodes(?:\/([^/]+)(?:\/([^/]+))?)?$/.exec(url.pathname) ?? [
+      undefined,
+      undefined,
+      "none",
+    ];
+  if (rest !== undefined && rest !== "status") return undefined;
+  const name = encoded === undefined ? undefined : decodeURIComponent(encoded);
+  const subresource = rest ?? "";
+  const watch = /^(1|true)$/i.test(url.searchParams.get("watch") ?? "");
+  const verbs: Readonly<Record<string, Verb | undefined>> = name === undefined
+    ? { GET: watch ? "watch" : "list", POST: "create" }
+    : { GET: "get", PUT: "update", PATCH: "patch", DELETE: "delete" };
+  const verb = verbs[method];
+  if (verb === undefined) {
+    throw new ApiStatus(
+      405,
+      "MethodNotAllowed",
+      "the server does not allow this method on the requested resource",
+    );
+  }
+  return { verb, name, subresource };
+}
+
+function acceptsJson(accept: string): void {
+  if (/application\/(json|\*)|\*\/\*/.test(accept)) return;
+  throw new ApiStatus(
+    406,
+    "NotAcceptable",
+    "only the following media types are accepted: application/json",
+  );
+}
+
+async function bodyOf(request: Request): Promise<Json> {
+  const text = await request.text();
+  if (text === "") return null;
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw badRequest(`error decoding: ${error}`);
+  }
+}
+
+/** ValidateListOptions() of apimachinery, the watch's half. */
+function watchQuery(query: URLSearchParams): WatchQuery {
+  const match = query.get("resourceVersionMatch") ?? "";
+  const initial = query.get("sendInitialEvents");
+  const problems: string[] = [];
+  if (initial !== null && match !== "NotOlderThan") {
+    problems.push(
+      "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+    );
+  }
+  if (initial === null && match !== "") {
+    problems.push(
+      "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+    );
+  }
+  if (problems.length > 0) {
+    throw invalid("ListOptions.meta.k8s.io", "", problems);
+  }
+  const resourceVersion = query.get("resourceVersion") ?? "";
+  if (!/^[0-9]*$/.test(resourceVersion)) {
+    throw invalid("ListOptions", "", [
+      `resourceVersion: Invalid value: "${resourceVersion}": strconv.ParseUint: invalid syntax`,
+    ]);
+  }
+  const [, name] = /^metadata\.name={1,2}(.+)$/.exec(
+    query.get("fieldSelector") ?? "",
+  ) ?? [];
+  return {
+    resourceVersion,
+    sendInitialEvents: initial === "true" || initial === "1",
+    bookmarks: query.get("allowWatchBookmarks") === "true",
+    timeout: Number(query.get("timeoutSeconds") ?? "0"),
+    name,
+  };
+}
+
+/** As said since 1.18.6, from 1.17.0 to 1.18.5 (a cause without its reason), and before. */
+function largeForm(form: 1 | 2 | 3, current: number): ApiStatus {
+  const text = `Too large resource version: ${
+    current + 100
+  }, current: ${current}`;
+  switch (form) {
+    case 1:
+      return tooLarge(current + 100, current);
+    case 2:
+      return new ApiStatus(504, "Timeout", `Timeout: ${text}`, {
+        retryAfter: 1,
+        details: { causes: [{ message: "Too large resource version" }] },
+      });
+    case 3:
+      return new ApiStatus(504, "Timeout", `Timeout: ${text}`, {
+        retryAfter: 1,
+      });
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * Watch streams of the API server of the tests: initial state where asked for,
+ * then each change as a line of JSON, bookmarks, a clean end at the deadline.
+ *
+ * @module
+ */
+
+import type { Json } from "../../mod/core/json_patch.ts";
+import type { Fault } from "./api_faults.ts";
+import { ApiStatus, internalError, tooLarge } from "./api_status.ts";
+import {
+  type Change,
+  type JsonObject,
+  type NodeStore,
+  textOf,
+} from "./api_store.ts";
+
+/** A watcher that has so many lines unread is cut off, as kube-apiserver does. */
+const MOST_UNREAD = 5_000;
+
+export interface WatchQuery {
+  /** As asked: "", "0" or a version. */
+  readonly resourceVersion: string;
+  readonly sendInitialEvents: boolean;
+  readonly bookmarks: boolean;
+  /** Seconds; 0: the server's own deadline. */
+  readonly timeout: number;
+  readonly name: string | undefined;
+}
+
+export interface WatchOptions {
+  readonly bookmarkSeconds: number;
+  readonly streamedLists: boolean;
+  readonly fault: Fault | undefined;
+}
+
+const ENCODER = new TextEncoder();
+
+function line(type: string, text: string): Uint8Array<ArrayBuffer> {
+  return ENCODER.encode(`{"type":"${type}","object":${text}}\n`);
+}
+
+const LINES = new WeakMap<Change, Uint8Array<ArrayBuffer>>();
+
+/** Encoded once for all that watch. */
+function changeLine(change: Change): Uint8Array<ArrayBuffer> {
+  let bytes = LINES.get(change);
+  if (bytes === undefined) {
+    bytes = line(change.type, textOf(change.object));
+    LINES.set(change, bytes);
+  }
+  return bytes;
+}
+
+function bookmarkLine(
+  version: number,
+  initialEnd: boolean,
+): Uint8Array<ArrayBuffer> {
+  const annotations = initialEnd
+    ? { annotations: { "k8s.io/initial-events-end": "true" } }
+    : {};
+  const object: Json = {
+    kind: "Node",
+    apiVersion: "v1",
+    metadata: {
+      resourceVersion: String(version),
+      creationTimestamp: null,
+      ...annotations,
+    },
+    spec: {},
+    status: {
+      daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
+      nodeInfo: {},
+    },
+  };
+  return line("BOOKMARK", JSON.stringify(object));
+}
+
+/** All open watches of one server, so that it can end them. */
+export class Watches {
+  readonly #store: NodeStore;
+  readonly #open = new Set<Watch>();
+
+  constructor(store: NodeStore) {
+    this.#store = store;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  open(
+    query: WatchQuery,
+    options: WatchOptions,
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const watch = new Watch(this.#store, query, options);
+    this.#open.add(watch);
+    watch.ended.then(() => this.#open.delete(watch));
+    return watch.stream;
+  }
+
+  /** End all of them: cleanly, or as a connection that breaks. */
+  end(how: "eof" | "cut" = "eof"): void {
+    for (const watch of [...this.#open]) watch.end(how);
+  }
+
+  /** A bookmark to all that want some. */
+  bookmark(): void {
+    for (const watch of this.#open) watch.bookmark();
+  }
+}
+
+class Watch {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly ended: Promise<void>;
+  readonly #store: NodeStore;
+  readonly #query: WatchQuery;
+  readonly #fault: Fault | undefined;
+  readonly #timers: ReturnType<typeof setTimeout>[] = [];
+  #controller:
+    | ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>
+    | undefined;
+  #resolve: () => void;
+  #unsubscribe: () => void = () => {};
+  #sent = 0;
+  #lines = 0;
+  #initialLines = 0;
+
+  constructor(store: NodeStore, query: WatchQuery, options: WatchOptions) {
+    this.#store = store;
+    this.#query = query;
+    this.#fault = options.fault;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#resolve = resolve;
+    this.stream = new ReadableStream({
+      start: (controller) => {
+        this.#controller = controller;
+        this.#begin(options);
+      },
+      cancel: () => this.#release(),
+    });
+  }
+
+  bookmark(): void {
+    if (this.#query.bookmarks && this.#fault?.kind !== "silence") {
+      this.#send(bookmarkLine(this.#store.version, false));
+    }
+  }
+
+  end(how: "eof" | "cut"): void {
+    const controller = this.#controller;
+    this.#release();
+    if (how === "cut") controller?.error(new Error("cut off"));
+    else controller?.close();
+  }
+
+  #begin(options: WatchOptions): void {
+    const { timeout, bookmarks } = this.#query;
+    const fault = this.#fault;
+    if (fault?.kind === "silence") return;
+    if (fault?.kind === "error-event") {
+      this.#fail(
+        new ApiStatus(
+          fault.code,
+          fault.reason ?? "",
+          fault.message ?? "asked for by a test",
+          fault.details === undefined ? {} : { details: fault.details },
+        ),
+      );
+      return;
+    }
+    try {
+      this.#initial(options);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#unsubscribe = this.#store.subscribe((change) => {
+      this.#change(change);
+      const unread = -(this.#controller?.desiredSize ?? 0);
+      if (unread > MOST_UNREAD + this.#initialLines) this.end("eof");
+    });
+    if (fault?.kind === "eof") {
+      this.#timers.push(setTimeout(() => this.end("eof"), fault.milliseconds));
+    }
+    const seconds = timeout || 1800 * (1 + Math.random());
+    this.#timers.push(setTimeout(() => {
+      if (bookmarks) this.bookmark();
+      this.end("eof");
+    }, seconds * 1000));
+    if (bookmarks) {
+      this.#timers.push(
+        setInterval(() => this.bookmark(), options.bookmarkSeconds * 1000),
+      );
+    }
+  }
+
+  #initial(options: WatchOptions): void {
+    const { resourceVersion, sendInitialEvents, bookmarks } = this.#query;
+    const store = this.#store;
+    const lag = this.#fault?.kind === "lag" ? this.#fault.versions : 0;
+    const now = Math.max(store.oldest, store.version - lag);
+    if (sendInitialEvents && !options.streamedLists) {
+      throw internalError(
+        "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled",
+      );
+    }
+    const from = Number(resourceVersion || "0");
+    if (sendInitialEvents || from === 0) {
+      if (from > now) throw tooLarge(from, now);
+      for (const node of store.list(now)) this.#object("ADDED", node);
+      if (sendInitialEvents && bookmarks) this.#send(bookmarkLine(now, true));
+      this.#initialLines = this.#lines;
+      for (const change of store.since(now)) this.#change(change);
+      return;
+    }
+    for (const change of store.since(from)) this.#change(change);
+  }
+
+  #object(type: "ADDED", node: JsonObject): void {
+    if (this.#wants(node)) this.#send(line(type, textOf(node)));
+  }
+
+  #change(change: Change): void {
+    if (this.#wants(change.object)) this.#send(changeLine(change));
+  }
+
+  #wants(node: JsonObject): boolean {
+    const { name } = this.#query;
+    if (name === undefined) return true;
+    const { metadata } = node;
+    return typeof metadata === "object" && metadata !== null &&
+      "name" in metadata && metadata.name === name;
+  }
+
+  #fail(error: unknown): void {
+    const status = error instanceof ApiStatus
+      ? error
+      : internalError(String(error));
+    this.#send(line("ERROR", JSON.stringify(status.object())));
+    this.end("eof");
+  }
+
+  #send(bytes: Uint8Array<ArrayBuffer>): void {
+    const controller = this.#controller;
+    if (controller === undefined) return;
+    if (
+      this.#fault?.kind === "cut" &&
+      this.#sent + bytes.length > this.#fault.bytes
+    ) {
+      const rest = this.#fault.bytes - this.#sent;
+      if (rest > 0) controller.enqueue(bytes.slice(0, rest));
+      // What was written must leave before the connection breaks.
+      this.#controller = undefined;
+      this.#timers.push(setTimeout(() => {
+        this.#controller = controller;
+        this.end("cut");
+      }, 20));
+      return;
+    }
+    this.#sent += bytes.length;
+    this.#lines++;
+    controller.enqueue(bytes);
+  }
+
+  #release(): void {
+    this.#controller = undefined;
+    this.#unsubscribe();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#resolve();
+  }
+}
