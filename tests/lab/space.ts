@@ -1,0 +1,111 @@
+/**
+ * A place to run programs in: one network and one mount namespace, held by a
+ * sleeping process and by nothing else. Invariant: no name on the machine, no
+ * file, no link in its own namespaces; when the holder ends, the place and all
+ * that was put into it is gone.
+ *
+ * @module
+ */
+
+import { Child, must, run, type RunOptions, type RunResult } from "./exec.ts";
+
+export interface InsideOptions extends RunOptions {
+  /** In the network namespace of that pod instead of the node's. */
+  readonly pod?: string | undefined;
+}
+
+export class Space {
+  readonly name: string;
+  readonly holder: Child;
+
+  private constructor(name: string, holder: Child) {
+    this.name = name;
+    this.holder = holder;
+  }
+
+  /**
+   * Makes one. `setup`: shell lines that run in it as root, with `set -eu`.
+   * `inside`: the space whose mounts are the starting point.
+   */
+  static async make(
+    name: string,
+    options: {
+      readonly setup: string;
+      readonly env: Readonly<Record<string, string>>;
+      readonly inside?: Space;
+    },
+  ): Promise<Space> {
+    const { setup, env, inside } = options;
+    const script = `set -eu\n${setup}\necho ready\nexec sleep infinity`;
+    const holder = new Child(`holder of ${name}`, [
+      ...(inside === undefined
+        ? []
+        : ["nsenter", `--mount=/proc/${inside.holder.pid}/ns/mnt`, "--"]),
+      ...["unshare", "--net", "--mount", "--propagation", "private", "--"],
+      ...["sh", "-c", script],
+    ], { env });
+    try {
+      await holder.line(/^ready$/);
+    } catch (cause) {
+      await holder.stop("SIGKILL");
+      throw new Error(
+        `Cannot make the namespaces of ${name}: ${holder.lines.join(" ")}`,
+        { cause },
+      );
+    }
+    return new Space(name, holder);
+  }
+
+  /** The command, in this place; `pod`: in the network namespace of a pod of it. */
+  command(command: readonly string[], pod?: string): string[] {
+    const proc = `/proc/${this.holder.pid}`;
+    const net = pod === undefined
+      ? `${proc}/ns/net`
+      : `${proc}/root${podNetns(pod)}`;
+    return [
+      "nsenter",
+      `--net=${net}`,
+      `--mount=${proc}/ns/mnt`,
+      "--",
+      ...command,
+    ];
+  }
+
+  run(
+    command: readonly string[],
+    options: InsideOptions = {},
+  ): Promise<RunResult> {
+    return run(this.command(command, options.pod), options);
+  }
+
+  must(
+    command: readonly string[],
+    options: InsideOptions = {},
+  ): Promise<string> {
+    return must(this.command(command, options.pod), options);
+  }
+
+  /** Shell lines; stops at the first that fails. */
+  sh(lines: string): Promise<string> {
+    return this.must(["sh", "-euc", lines]);
+  }
+
+  /** The path of a file of this place as the rest of the machine sees it. */
+  outside(path: string): string {
+    return `/proc/${this.holder.pid}/root${path}`;
+  }
+
+  /** What `ip netns` and `lsns` call it: "net:[4026532280]". */
+  async netns(): Promise<string> {
+    return await Deno.readLink(`/proc/${this.holder.pid}/ns/net`);
+  }
+
+  async end(): Promise<void> {
+    await this.holder.stop("SIGKILL");
+  }
+}
+
+/** Where a pod's network namespace is mounted, inside its node. */
+export function podNetns(pod: string): string {
+  return `/run/netns/${pod}`;
+}
