@@ -1,0 +1,47 @@
+/**
+ * The API server of the tests as a program in the underlay's namespace, with a
+ * door for the lab: a Unix socket, which no network namespace holds back.
+ * `POST /lab/down` and `POST /lab/up` there take the server away and back, with
+ * its Nodes kept; everything else is handed on.
+ *
+ *     deno run -A tests/lab/api_main.ts --host 192.168.78.1 --port 6443 --socket /run/lab/api.sock
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { ApiServer } from "../fakes/api_server.ts";
+
+const { values } = parseArgs({
+  options: {
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "6443" },
+    socket: { type: "string", default: "" },
+  },
+});
+
+const server = ApiServer.start({
+  hostname: values.host,
+  port: Number(values.port),
+});
+
+async function door(request: Request): Promise<Response> {
+  const { pathname, search } = new URL(request.url);
+  switch (`${request.method} ${pathname}`) {
+    case "POST /lab/down":
+      await server.down("cut");
+      return new Response("{}");
+    case "POST /lab/up":
+      server.listen();
+      return new Response("{}");
+  }
+  const hasBody = request.method !== "GET" && request.method !== "HEAD";
+  return await fetch(`${server.url}${pathname}${search}`, {
+    method: request.method,
+    headers: { "content-type": request.headers.get("content-type") ?? "" },
+    ...(hasBody ? { body: await request.text() } : {}),
+    signal: request.signal,
+  });
+}
+
+Deno.serve({ path: values.socket, onListen: () => {} }, door);
