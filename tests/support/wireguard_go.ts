@@ -1,0 +1,95 @@
+/**
+ * wireguard-go in a network and mount namespace of its own, in the foreground,
+ * ended by its process id. Its socket is reached through /proc/PID/root, so the
+ * test itself stays where it is.
+ *
+ * @module
+ */
+
+export interface WireGuardGo extends AsyncDisposable {
+  readonly pid: number;
+  /** Where its socket is, as seen from here. */
+  readonly directory: string;
+  /** Run a command in its network namespace. @throws {Error} when it fails */
+  run(command: string, ...args: readonly string[]): Promise<string>;
+  /** Start one there, connected by pipes. */
+  spawn(command: string, ...args: readonly string[]): Deno.ChildProcess;
+}
+
+/** Neither the mount nor the socket is seen by anybody else. */
+const START = `
+  set -e
+  mount -t tmpfs tmpfs /var/run/
+  mkdir -p /var/run/wireguard
+  ip link set lo up
+  exec wireguard-go -f "$1"
+`;
+
+/** Start it, wait for its socket, and set its link up. */
+export async function startWireGuardGo(link: string): Promise<WireGuardGo> {
+  const process = new Deno.Command("unshare", {
+    args: ["--net", "--mount", "sh", "-c", START, "sh", link],
+    env: { LOG_LEVEL: "silent" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const { pid } = process;
+  // Resolved here: below /proc/PID/root an absolute link leads out of it again.
+  const run = Deno.realPathSync("/var/run");
+  const directory = `/proc/${pid}/root${run}/wireguard`;
+  const inside = (command: string, args: readonly string[]): string[] => [
+    `--net=/proc/${pid}/ns/net`,
+    command,
+    ...args,
+  ];
+  const go: WireGuardGo = {
+    pid,
+    directory,
+    async run(command, ...args): Promise<string> {
+      const { success, stdout, stderr } = await new Deno.Command("nsenter", {
+        args: inside(command, args),
+        stdin: "null",
+      }).output();
+      const text = (bytes: Uint8Array): string =>
+        new TextDecoder().decode(bytes);
+      if (success) return text(stdout);
+      throw new Error(
+        `Cannot run ${command} ${args.join(" ")}: ${text(stderr)}`,
+      );
+    },
+    spawn: (command, ...args) =>
+      new Deno.Command("nsenter", {
+        args: inside(command, args),
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn(),
+    async [Symbol.asyncDispose](): Promise<void> {
+      try {
+        process.kill("SIGTERM");
+      } catch { /* it has ended */ }
+      await process.status;
+    },
+  };
+  try {
+    await listens(`${directory}/${link}.sock`);
+    await go.run("ip", "link", "set", link, "up");
+    return go;
+  } catch (error) {
+    await go[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function listens(path: string): Promise<void> {
+  for (let left = 200; left > 0; left--) {
+    try {
+      (await Deno.connect({ transport: "unix", path })).close();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  throw new Error(`Cannot start wireguard-go: nothing listens on ${path}`);
+}
