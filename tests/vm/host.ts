@@ -25,13 +25,16 @@ const HOST_PROGRAMS: Readonly<Record<string, string>> = {
 
 /**
  * Programs that the guest gets, with the libraries that `ldd` names, and the Debian package of
- * each. BusyBox supplies what is not here.
+ * each. BusyBox supplies what is not here; it would start its own `ip` and `ping` for others,
+ * hence the shell and the programs that start programs.
  */
 export const GUEST_PROGRAMS: Readonly<Record<string, string>> = {
-  "busybox": "busybox-static",
   "bash": "bash",
   "bridge": "iproute2",
+  "busybox": "busybox-static",
+  "chroot": "coreutils",
   "depmod": "kmod",
+  "env": "coreutils",
   "flock": "util-linux",
   "ip": "iproute2",
   "ip6tables": "iptables",
@@ -40,18 +43,25 @@ export const GUEST_PROGRAMS: Readonly<Record<string, string>> = {
   "modprobe": "kmod",
   "mount": "util-linux",
   "nft": "nftables",
+  "nice": "coreutils",
+  "nohup": "coreutils",
   "nsenter": "util-linux",
   "ping": "iputils-ping",
   "rmmod": "kmod",
   "setpriv": "util-linux",
+  "setsid": "util-linux",
+  "sh": "dash",
+  "sleep": "coreutils",
   "ss": "iproute2",
   "strace": "strace",
   "tar": "tar",
   "tc": "iproute2",
   "tcpdump": "tcpdump",
+  "timeout": "coreutils",
   "umount": "util-linux",
   "unshare": "util-linux",
   "wg": "wireguard-tools",
+  "xargs": "findutils",
 };
 
 /** Taken along where the host has them; their absence is no fault. */

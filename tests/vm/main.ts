@@ -7,7 +7,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { GuestError, type GuestOptions, runInGuest } from "./guest.ts";
+import { type GuestOptions, runInGuest } from "./guest.ts";
+import { showLine, showProgress, untilInterrupted } from "./terminal.ts";
 
 const USAGE = `Usage: deno task vm -- [OPTIONS] [COMMAND…]
 
@@ -84,27 +85,9 @@ async function main(): Promise<number> {
     console.error(`Cannot open a shell: stdin is no terminal\n\n${USAGE}`);
     return 2;
   }
-  const controller = new AbortController();
-  const stop = (): void =>
-    controller.abort(new GuestError("Cannot go on: interrupted"));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, stop);
-  }
-  try {
-    return await runInGuest({
-      ...options,
-      signal: controller.signal,
-      progress: (message) => console.error(`vm: ${message}`),
-      onLine: (line, source) => {
-        if (source === "command") console.log(line);
-        else console.error(`kernel: ${line}`);
-      },
-    });
-  } catch (err) {
-    if (!(err instanceof GuestError)) throw err;
-    console.error(err.message);
-    return controller.signal.aborted ? 130 : 1;
-  }
+  return await untilInterrupted((signal) =>
+    runInGuest({ ...options, signal, progress: showProgress, onLine: showLine })
+  );
 }
 
 if (import.meta.main) Deno.exit(await main());

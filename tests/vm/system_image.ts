@@ -256,6 +256,7 @@ async function buildSystem(
     "var",
     "out",
   ]);
+  await Deno.symlink("/run", `${stage}/var/run`);
   await installPrograms(stage, programs);
   await installPrograms(stage, [Deno.execPath()], `${GUEST_DIRECTORY}/deno`);
   await installApplets(stage);

@@ -4,7 +4,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root USER=root LANG=C.UTF-8
 here=/usr/lib/clusternet-guest
 
-mkdir -p /dev/pts /dev/shm /dev/virtio-ports /sys/fs/cgroup /run /tmp /out /root /var/run
+mkdir -p /dev/pts /dev/shm /dev/virtio-ports /sys/fs/cgroup /run /tmp /out /root
 mount -t devpts -o ptmxmode=666 devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
@@ -14,7 +14,7 @@ ln -sf /dev/fd/0 /dev/stdin
 ln -sf /dev/fd/1 /dev/stdout
 ln -sf /dev/fd/2 /dev/stderr
 chmod 1777 /tmp
-# As most servers have it: no panic for a slow emulated processor, core files nowhere.
+# As servers have it; and no core files.
 ulimit -c 0
 ulimit -n 65536
 hostname guest
