@@ -1,0 +1,175 @@
+/**
+ * What can be configured: one table of options and one schema of their values,
+ * shared by flags, environment and file. Every default is in the table, which
+ * `--help` and the documentation print.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { familyOf, type Prefix } from "./address.ts";
+import type { LogLevel } from "./log.ts";
+import {
+  parseAbsolutePath,
+  parseAnnotation,
+  parseClusterCidrs,
+  parseConflistPath,
+  parseInterface,
+  parseMtu,
+  parseNetworkName,
+  parseNodeName,
+  parsePort,
+  parseServer,
+  parseSwitch,
+} from "./option_values.ts";
+
+export interface Config {
+  readonly nodeName: string;
+  /** `undefined`: the ServiceAccount of the pod that the agent runs in. */
+  readonly kubeconfig: string | undefined;
+  /** Overrides the address in the kubeconfig. No slash at the end. */
+  readonly server: string | undefined;
+  /** At most one of each family. */
+  readonly clusterCidrs: readonly Prefix[];
+  readonly interface: string;
+  readonly listenPort: number;
+  readonly privateKeyFile: string;
+  /** Key of the annotation with the public key. */
+  readonly annotation: string;
+  /** "": no CNI configuration is written. */
+  readonly cniConfFile: string;
+  readonly cniNetworkName: string;
+  /** Bytes that the underlay carries; the link gets less. */
+  readonly mtu: number | "auto";
+  readonly backend: "auto" | "kernel" | "userspace";
+  /** Converge, read back, exit. */
+  readonly once: boolean;
+  readonly logFormat: "text" | "json";
+  readonly logLevel: LogLevel;
+}
+
+export interface Option {
+  /** As in `--name` and in the file; in the environment `CLUSTERNET_NAME`. */
+  readonly name: string;
+  /** What stands for the value in help; "": a switch without one. */
+  readonly metavar: string;
+  /** As text; `undefined`: none, or found out at the start (the help says how). */
+  readonly fallback: string | undefined;
+  readonly help: string;
+  /** May be given several times. */
+  readonly list?: true;
+  /** Says where the file is, so the file cannot say it. */
+  readonly flagOnly?: true;
+}
+
+// deno-fmt-ignore
+export const OPTIONS: readonly Option[] = [
+  { name: "node-name", metavar: "NAME", fallback: undefined, help: "Name of this machine's Node; else $NODE_NAME, else the host name in lower case." },
+  { name: "kubeconfig", metavar: "FILE", fallback: undefined, help: "How to reach the API server; else $KUBECONFIG, else the pod's ServiceAccount." },
+  { name: "server", metavar: "URL", fallback: undefined, help: "The API server's address, instead of the one in the kubeconfig." },
+  { name: "cluster-cidr", metavar: "CIDR", fallback: "10.0.0.0/16", help: "Range of all pods, one for each family: several flags, or separated by commas.", list: true },
+  { name: "interface", metavar: "NAME", fallback: "clusternet", help: "Name of the WireGuard link." },
+  { name: "listen-port", metavar: "PORT", fallback: "7838", help: "UDP port of the tunnels, the same on every node." },
+  { name: "private-key-file", metavar: "FILE", fallback: "/var/lib/clusternet/private.key", help: "This node's private key; made if it is not there." },
+  { name: "annotation", metavar: "KEY", fallback: "clusternet.dev/wg-pubkey", help: "Annotation by which Nodes publish their public keys." },
+  { name: "cni-conf-file", metavar: "FILE", fallback: "/etc/cni/net.d/10-clusternet.conflist", help: "CNI configuration to write; empty: none." },
+  { name: "cni-network-name", metavar: "NAME", fallback: "k8s-pod-network", help: "Name of the network in the CNI configuration." },
+  { name: "mtu", metavar: "BYTES", fallback: "auto", help: "What the underlay carries; the link gets 60 less, or 80 once an endpoint is IPv6. auto: as the interface with the InternalIP." },
+  { name: "backend", metavar: "KIND", fallback: "auto", help: "auto, kernel, or userspace (a running wireguard-go or boringtun, never started or ended by the agent)." },
+  { name: "once", metavar: "", fallback: "false", help: "Converge, read back and exit: 0 if all stands, else 1." },
+  { name: "log-format", metavar: "FORMAT", fallback: "text", help: "text or json." },
+  { name: "log-level", metavar: "LEVEL", fallback: "info", help: "debug, info, warn or error." },
+  { name: "config", metavar: "FILE", fallback: undefined, help: "YAML file with these options as keys; flags and environment override it.", flagOnly: true },
+];
+
+/** Text of each option to its value; the issues' messages complete "Cannot use --flag VALUE: …". */
+export const SCHEMA = z.object({
+  nodeName: from(parseNodeName),
+  kubeconfig: from(notEmpty).optional(),
+  server: from(parseServer).optional(),
+  clusterCidrs: from(parseClusterCidrs),
+  interface: from(parseInterface),
+  listenPort: from(parsePort),
+  privateKeyFile: from(parseAbsolutePath),
+  annotation: from(parseAnnotation),
+  cniConfFile: from(parseConflistPath),
+  cniNetworkName: from(parseNetworkName),
+  mtu: from(parseMtu),
+  backend: oneOf(["auto", "kernel", "userspace"]),
+  once: from(parseSwitch),
+  logFormat: oneOf(["text", "json"]),
+  logLevel: oneOf(["debug", "info", "warn", "error"]),
+}).superRefine(({ clusterCidrs, mtu }, context) => {
+  // The link must carry 1280 bytes (RFC 8200, section 5) beneath 80 of the tunnel.
+  const ipv6 = clusterCidrs.some((cidr) => familyOf(cidr) === 6);
+  if (!ipv6 || mtu === "auto" || mtu >= 1360) return;
+  context.addIssue({
+    code: "custom",
+    path: ["mtu"],
+    message: "with an IPv6 cluster CIDR the underlay has to carry 1360 bytes",
+  });
+});
+
+/** Key in `Config` of an option: "listen-port" → "listenPort". */
+export function configKey(option: Option): string {
+  if (option.name === "cluster-cidr") return "clusterCidrs";
+  return option.name.replaceAll(
+    /-([a-z])/g,
+    (_, letter: string) => letter.toUpperCase(),
+  );
+}
+
+/** "listen-port" → "CLUSTERNET_LISTEN_PORT". */
+export function variableName(option: Option): string {
+  return `CLUSTERNET_${option.name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** What `clusternet run --help` prints. */
+export function helpText(): string {
+  const usage = OPTIONS.map(({ name, metavar }) => `--${name} ${metavar}`);
+  const width = Math.max(...usage.map((text) => text.length));
+  const rows = OPTIONS.map(({ help, fallback, metavar }, at) => {
+    const shown = fallback === undefined || metavar === ""
+      ? ""
+      : ` [${fallback}]`;
+    return `  ${(usage[at] ?? "").padEnd(width)}  ${help}${shown}`;
+  });
+  return [
+    "clusternet run: connect this node's pods with those of every other Node.",
+    "",
+    "Usage: clusternet run [FLAGS]",
+    "",
+    ...rows,
+    "",
+    "Each flag can also be given as a variable (CLUSTERNET_LISTEN_PORT=7838) or as a key",
+    "of the file (listen-port: 7838). A flag wins over a variable, that over the file.",
+    "",
+  ].join("\n");
+}
+
+function from<T>(parse: (text: string) => T): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      context.addIssue({ code: "custom", message: error.message });
+      return z.NEVER;
+    }
+  });
+}
+
+function oneOf<const T extends string>(
+  choices: readonly [T, ...T[]],
+): z.ZodType<T, string> {
+  return from((text) => {
+    const choice = choices.find((one) => one === text);
+    if (choice !== undefined) return choice;
+    throw new SyntaxError(`write one of ${choices.join(", ")}`);
+  });
+}
+
+function notEmpty(text: string): string {
+  if (text !== "") return text;
+  throw new SyntaxError("give the path of a file");
+}
