@@ -64,6 +64,16 @@ export interface Route {
   readonly protocol: number;
 }
 
+/** Would one take the place of the other (NLM_F_REPLACE)? */
+export function sameRouteKey(a: Route, b: Route): boolean {
+  return a.destination === b.destination && a.metric === b.metric;
+}
+
+export function sameRoute(a: Route, b: Route): boolean {
+  return sameRouteKey(a, b) && a.type === b.type && a.device === b.device &&
+    a.source === b.source && a.protocol === b.protocol;
+}
+
 export interface State {
   readonly link?: Link | null | undefined;
   readonly device?: Device | null | undefined;

@@ -1,0 +1,232 @@
+/**
+ * What should be on this machine, from the configuration, our own Node, the
+ * peers and the machine itself. Compared with what is by `plan()`.
+ *
+ * What is not known yet is not spoken of: `undefined` in `State`, and a sentence
+ * in `waiting`. So a start, an API server that is away or a Node object that is
+ * gone for a while take nothing down. From the first turn on the cluster CIDRs
+ * have their unreachable routes: nothing for a pod leaves in clear (I23).
+ *
+ * @module
+ */
+
+import {
+  type Address,
+  contains,
+  type Family,
+  familyOf,
+  firstAddress,
+  hostPrefix,
+  parseAddress,
+  parsePrefix,
+  type Prefix,
+  prefixBits,
+} from "./address.ts";
+import { conflistText } from "./cni.ts";
+import type { Config } from "./config.ts";
+import type { PublicKey } from "./key.ts";
+import type { NodeRecord } from "./node.ts";
+import {
+  type HostFacts,
+  LINK_ALIAS,
+  type Peer,
+  type Route,
+  ROUTE_PROTOCOL,
+  type State,
+  WORST_METRIC,
+} from "./state.ts";
+
+/** Bytes that WireGuard and what is beneath it add to a packet: 20 or 40 (IP), 8 (UDP), 32. */
+export const OVERHEAD: Readonly<Record<Family, number>> = { 4: 60, 6: 80 };
+
+/** RFC 8200, section 5: below this the kernel has no IPv6 on a link. */
+const IPV6_MIN_MTU = 1280;
+
+/** IP6_RT_PRIO_USER (include/net/ip6_route.h) is what an IPv6 route without a metric gets. */
+const ROUTE_METRIC: Readonly<Record<Family, number>> = { 4: 0, 6: 1024 };
+
+export interface DesiredInput {
+  readonly config: Config;
+  readonly publicKey: PublicKey;
+  /** Our own Node; `undefined`: not seen yet, or gone. */
+  readonly self: NodeRecord | undefined;
+  /** `undefined`: not known before the first list. */
+  readonly peers: ReadonlyMap<PublicKey, Peer> | undefined;
+  /** Spares looking through the peers; `undefined`: look. */
+  readonly ipv6Endpoints?: boolean | undefined;
+  readonly host: HostFacts;
+  /** "wireguard" or, for a userspace program's link, "tun". */
+  readonly linkKind: string;
+}
+
+export interface Desired {
+  readonly state: State;
+  /** Sentences: what is missing. Not ready while there are any. */
+  readonly waiting: readonly string[];
+  /** Sentences: what is left out for good. Ready all the same. */
+  readonly notes: readonly string[];
+}
+
+export function desired(input: DesiredInput): Desired {
+  const { config, publicKey, self, host, linkKind } = input;
+  const own = ownCidrs(input);
+  const peers = self && input.peers;
+  const mtu = self && peers && linkMtu(input, self);
+  const spoken = own.usable.length > 0;
+  const state: State = {
+    link: { kind: linkKind, alias: LINK_ALIAS, mtu, up: true },
+    device: { publicKey, listenPort: config.listenPort },
+    addresses: spoken
+      ? own.usable.map((cidr) => hostPrefix(firstAddress(cidr)))
+      : undefined,
+    routes: config.clusterCidrs
+      .filter((cidr) => host.ipv6 || familyOf(cidr) === 4)
+      .flatMap((cidr) => [...routesTo(cidr, own.usable, config.interface)]),
+    peers,
+    sysctls: sysctls(own.usable, host),
+    conflist: spoken && mtu !== undefined && config.cniConfFile !== ""
+      ? conflistText(own.usable, { networkName: config.cniNetworkName, mtu })
+      : undefined,
+  };
+  const waiting = [...waitingFor(input), ...own.waiting];
+  return { state, waiting, notes: own.notes };
+}
+
+interface OwnCidrs {
+  /** Inside a cluster CIDR, of a family that the machine has, in the Node's order. */
+  readonly usable: readonly Prefix[];
+  readonly waiting: readonly string[];
+  readonly notes: readonly string[];
+}
+
+function ownCidrs({ self, config, host }: DesiredInput): OwnCidrs {
+  const usable: Prefix[] = [];
+  const waiting: string[] = [];
+  const notes: string[] = [];
+  for (const text of self?.podCidrs ?? []) {
+    const opening = `Own Node ${self?.name} has the podCIDR ${text}`;
+    const cidr = parsed(text, parsePrefix);
+    if (cidr === undefined) {
+      waiting.push(`${opening}, which is no prefix`);
+      continue;
+    }
+    const family = familyOf(cidr);
+    const cluster = config.clusterCidrs.find((one) => familyOf(one) === family);
+    const narrow = family === 4 ? 30 : 126;
+    if (cluster === undefined) {
+      notes.push(
+        `${opening}, but no --cluster-cidr is IPv${family}: pods get no IPv${family} address`,
+      );
+    } else if (!contains(cluster, cidr) || cluster === cidr) {
+      waiting.push(
+        `${opening}, which is not a part of the cluster CIDR ${cluster}: give ` +
+          "--cluster-cidr as kube-controller-manager has it",
+      );
+    } else if (prefixBits(cidr) > narrow) {
+      waiting.push(`${opening}, too narrow for a gateway and a pod`);
+    } else if (family === 6 && !host.ipv6) {
+      notes.push(`${opening}, but this machine's kernel has IPv6 switched off`);
+    } else usable.push(cidr);
+  }
+  return { usable, waiting, notes };
+}
+
+function* waitingFor(
+  { config, self, peers }: DesiredInput,
+): Generator<string> {
+  if (self === undefined) {
+    yield `Own Node ${config.nodeName} is not known yet: is the API server within reach, --node-name right, and the Node registered?`;
+    return;
+  }
+  if (peers === undefined) {
+    yield "The first complete list of Nodes has not arrived yet";
+  }
+  if (self.podCidrs.length === 0) {
+    yield `Own Node ${self.name} has no podCIDRs yet: does kube-controller-manager run with --allocate-node-cidrs?`;
+  }
+  if (self.internalIps.length === 0) {
+    yield `Own Node ${self.name} has no InternalIP yet: the others cannot reach it`;
+  }
+}
+
+/** One into the link, where we have an address to speak from, and one beneath it that leads nowhere. */
+function* routesTo(
+  destination: Prefix,
+  own: readonly Prefix[],
+  device: string,
+): Generator<Route> {
+  const family = familyOf(destination);
+  const mine = own.find((cidr) => familyOf(cidr) === family);
+  const common = { destination, protocol: ROUTE_PROTOCOL };
+  yield {
+    ...common,
+    type: "unreachable",
+    device: undefined,
+    source: undefined,
+    metric: WORST_METRIC,
+  };
+  if (mine === undefined) return;
+  yield {
+    ...common,
+    type: "unicast",
+    device,
+    source: firstAddress(mine),
+    metric: ROUTE_METRIC[family],
+  };
+}
+
+/** In the order in which they have to be set: forwarding alone would lose a router-advertised default route. */
+function sysctls(
+  own: readonly Prefix[],
+  { raLinks }: HostFacts,
+): ReadonlyMap<string, string> {
+  const settings = new Map([["net/ipv4/ip_forward", "1"]]);
+  if (!own.some((cidr) => familyOf(cidr) === 6)) return settings;
+  for (const link of raLinks) {
+    settings.set(`net/ipv6/conf/${link}/accept_ra`, "2");
+  }
+  return settings.set("net/ipv6/conf/all/forwarding", "1");
+}
+
+/** Bytes; `undefined`: nothing to go by, the kernel's own choice stays. */
+function linkMtu(
+  { config, peers, ipv6Endpoints, host }: DesiredInput,
+  self: NodeRecord,
+): number | undefined {
+  const underlay = config.mtu === "auto" ? underlayMtu(self, host) : config.mtu;
+  if (underlay === undefined) return undefined;
+  const ipv6 = ipv6Endpoints ?? hasIpv6Endpoint(peers);
+  const mtu = underlay - OVERHEAD[ipv6 ? 6 : 4];
+  // Tunnel packets are then sent in fragments, but IPv6 is not lost.
+  const least = config.clusterCidrs.some((cidr) => familyOf(cidr) === 6);
+  return least ? Math.max(mtu, IPV6_MIN_MTU) : mtu;
+}
+
+function underlayMtu(
+  { internalIps }: NodeRecord,
+  { addresses, defaultMtu }: HostFacts,
+): number | undefined {
+  for (const text of internalIps) {
+    const address: Address | undefined = parsed(text, parseAddress);
+    const owner = addresses.find((one) => one.address === address);
+    if (owner !== undefined) return owner.mtu;
+  }
+  return defaultMtu;
+}
+
+function hasIpv6Endpoint(
+  peers: ReadonlyMap<PublicKey, Peer> | undefined,
+): boolean {
+  for (const { endpoint } of peers?.values() ?? []) {
+    if (endpoint?.startsWith("[")) return true;
+  }
+  return false;
+}
+
+function parsed<T>(text: string, parse: (text: string) => T): T | undefined {
+  try {
+    return parse(text);
+  } catch {
+    return undefined; // parsers throw SyntaxError only
+  }
+}

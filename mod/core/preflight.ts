@@ -1,0 +1,73 @@
+/**
+ * Refusals before the first write: a cluster CIDR that holds an address which
+ * this machine needs outside the tunnel would cut it off (I21), and a link of
+ * our name that somebody else made is not ours to change (I26).
+ *
+ * @module
+ */
+
+import {
+  type Address,
+  contains,
+  familyBits,
+  familyOf,
+  type Prefix,
+} from "./address.ts";
+import { type HostFacts, type Link, LINK_ALIAS } from "./state.ts";
+
+export interface Needed {
+  readonly internalIps: readonly Address[];
+  readonly host: HostFacts;
+  /** Name servers of the machine. */
+  readonly resolvers: readonly Address[];
+  readonly apiServers: readonly Address[];
+}
+
+/** One sentence for each address that lies in a cluster CIDR; none: go on. */
+export function preflight(
+  clusterCidrs: readonly Prefix[],
+  { internalIps, host, resolvers, apiServers }: Needed,
+): readonly string[] {
+  const seen = new Set<Address>();
+  const sentences: string[] = [];
+  const check = (address: Address, what: string): void => {
+    const cidr = clusterCidrs.find((one) => contains(one, address));
+    if (cidr === undefined || seen.has(address)) return;
+    seen.add(address);
+    sentences.push(
+      `Cannot use cluster CIDR ${cidr}: it holds ${address}, ${what}, which would ` +
+        "be cut off; give a range that is free with --cluster-cidr, here and to " +
+        "kube-controller-manager",
+    );
+  };
+  for (const address of internalIps) check(address, "this Node's InternalIP");
+  for (const address of apiServers) check(address, "the API server");
+  for (const address of host.gateways) check(address, "the default gateway");
+  for (const address of resolvers) check(address, "a name server");
+  for (const { link, kind, address, bits } of host.addresses) {
+    // The plugin ptp gives each pod's veth the gateway's address.
+    if (kind === "veth" && bits === familyBits(familyOf(address))) continue;
+    check(address, `an address of the link ${link}`);
+  }
+  return sentences;
+}
+
+/** Why a link of our name is not ours; `undefined`: it is, or there is none. */
+export function foreignLink(
+  name: string,
+  observed: Link | null | undefined,
+  kind: string,
+): string | undefined {
+  if (!observed) return undefined;
+  const cure =
+    `remove it (ip link del ${name}) or choose another name with --interface`;
+  if (observed.kind !== kind) {
+    const found = observed.kind === "" ? "hardware" : `kind ${observed.kind}`;
+    return `Link ${name} is there but is not of kind ${kind} (${found}): ${cure}`;
+  }
+  // Without an alias it may be ours: we may have ended between making and marking it.
+  if (["", LINK_ALIAS].includes(observed.alias)) return undefined;
+  return `Link ${name} is somebody else's (alias ${
+    JSON.stringify(observed.alias)
+  }): ${cure}`;
+}
