@@ -6,6 +6,8 @@
  * @module
  */
 
+import { findCommand } from "../support/packages.ts";
+
 /** The sbin directories too: `su` without a dash leaves root without them. */
 const PATH = [
   ...new Set([
@@ -18,6 +20,9 @@ const PATH = [
     "/bin",
   ]),
 ].filter((folder) => folder !== "").join(":");
+
+/** A shell without `ip` and `ping` of its own, which busybox's would take instead of the real ones. */
+export const SHELL = findCommand("dash") ?? findCommand("bash") ?? "sh";
 
 export interface RunOptions {
   /** Text for standard input; none: empty. */
@@ -88,11 +93,6 @@ export async function must(
   throw new Error(
     `Cannot run "${command.join(" ")}": exit code ${code}: ${said}`,
   );
-}
-
-/** Can that program be found? */
-export async function hasProgram(name: string): Promise<boolean> {
-  return (await run(["sh", "-c", 'command -v "$1"', "sh", name])).code === 0;
 }
 
 export interface ChildOptions {

@@ -7,7 +7,7 @@
  */
 
 import { Random } from "../support/random.ts";
-import { inTurns } from "./exec.ts";
+import { inTurns, SHELL } from "./exec.ts";
 import type { LabNode, Pod } from "./node.ts";
 import { type Family, familyOf } from "./plan.ts";
 
@@ -37,11 +37,17 @@ export interface CellResult extends Cell {
   readonly full: number | undefined;
   /** Bytes of the large ones, IP header included. */
   readonly mtu: number;
+  /** What ping printed. */
+  readonly said: string;
 }
 
 /** Up to this many nodes every cell is tried; beyond, so many of each kind. */
 export const ALL_CELLS_UP_TO = 6;
-const SAMPLE = 300;
+const SAMPLE: Readonly<Record<CellKind, number>> = {
+  "pod, same node": 60,
+  "pod, other node": 300,
+  "node to remote pod": 150,
+};
 
 export interface Choice {
   readonly cells: readonly Cell[];
@@ -58,29 +64,25 @@ export function chooseCells(
   if (nodes.length <= ALL_CELLS_UP_TO) return { cells, all: cells.length };
   const random = new Random(seed);
   const chosen = new Set<Cell>();
-  const kinds: readonly CellKind[] = [
-    "pod, same node",
-    "pod, other node",
-    "node to remote pod",
-  ];
-  for (const kind of kinds) {
-    const some = random.shuffle(cells.filter((cell) => cell.kind === kind));
-    const from = new Set<string>();
-    const to = new Set<string>();
-    for (const cell of some) {
-      if (from.has(cell.from.label) && to.has(cell.to.name)) continue;
-      from.add(cell.from.label);
-      to.add(cell.to.name);
-      chosen.add(cell);
-    }
-    let left = SAMPLE - from.size;
-    for (const cell of some) {
-      if (left <= 0) break;
-      if (!chosen.has(cell)) left--;
-      chosen.add(cell);
-    }
+  for (const kind of Object.keys(SAMPLE) as CellKind[]) {
+    const drawn = random.shuffle(cells.filter((cell) => cell.kind === kind));
+    for (const cell of sample(drawn, SAMPLE[kind])) chosen.add(cell);
   }
   return { cells: cells.filter((cell) => chosen.has(cell)), all: cells.length };
+}
+
+/** The first cell from each source, the first to each pod, then as they come. */
+function sample(drawn: readonly Cell[], size: number): readonly Cell[] {
+  const from = new Set<string>();
+  const to = new Set<string>();
+  const first = drawn.filter((cell) => {
+    const isNew = !from.has(cell.from.label) || !to.has(cell.to.name);
+    from.add(cell.from.label);
+    to.add(cell.to.name);
+    return isNew;
+  });
+  const rest = drawn.filter((cell) => !first.includes(cell));
+  return [...first, ...rest.slice(0, Math.max(0, size - first.length))];
 }
 
 export function allCells(nodes: readonly LabNode[]): readonly Cell[] {
@@ -134,7 +136,11 @@ export async function measure(
 /** Bytes of IP and ICMP header around what `ping -s` counts. */
 const HEADERS: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
 
-/** One shell in the source's namespace for all of its cells. */
+/**
+ * One shell in the source's namespace for all of its cells. A process for each
+ * ping: of several packets, ping(8) gives up on the last two round trips after
+ * the first reply, however long it is told to wait.
+ */
 async function measureRow(
   row: readonly Cell[],
   count: number,
@@ -147,34 +153,40 @@ async function measureRow(
   const pings = row.flatMap(({ to, family }) => {
     const address = to.addresses.find((each) => familyOf(each) === family) ??
       "";
-    const ping = `ping -n -q -c ${count} -i 0.01 -W 2`;
+    const ping = `ping -n -c 1 -W ${PATIENCE_SECONDS}`;
     const size = mtu - HEADERS[family];
     return [
       `${ping} -s 56 ${address}`,
       `${ping} -M do -s ${size} ${address}`,
     ];
   });
-  const script = pings.map((ping) => `${ping} 2>&1; echo ======`).join("\n");
-  const { stdout } = await node.space.run(["sh", "-c", script], {
+  const script = pings.map((ping) =>
+    `${`${ping} 2>&1 && `.repeat(count)}true; echo ${RULER}`
+  ).join("\n");
+  const { stdout } = await node.space.run([SHELL, "-c", script], {
     pod: pod?.name,
   });
-  const said = stdout.split("======\n");
+  const said = stdout.split(`${RULER}\n`);
   return row.map((cell, index) => ({
     ...cell,
     mtu,
     small: roundTrip(said[index * 2], count),
     full: roundTrip(said[index * 2 + 1], count),
+    said: said.slice(index * 2, index * 2 + 2).join(""),
   }));
 }
 
-/** Best round trip in ms; `undefined` unless all `count` were answered. */
+const PATIENCE_SECONDS = 5;
+const RULER = "======";
+
+/** Best round trip in ms of `count` pings; `undefined` unless all were answered. */
 export function roundTrip(
   said: string | undefined,
   count: number,
 ): number | undefined {
-  if (said?.match(/, (\d+) received/)?.[1] !== String(count)) return undefined;
-  const best = said.match(/= ([\d.]+)\//)?.[1];
-  return best === undefined ? undefined : Number(best);
+  const times = [...(said ?? "").matchAll(/ time=([\d.]+) ms/g)]
+    .map(([, time]) => Number(time));
+  return times.length === count ? Math.min(...times) : undefined;
 }
 
 export function isGood(result: CellResult): boolean {

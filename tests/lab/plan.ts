@@ -26,6 +26,8 @@ export interface NodePlan {
   readonly name: string;
   /** Its name on the underlay's bridge. */
   readonly port: string;
+  /** Locally administered hardware address. */
+  readonly mac: string;
   /** One per family of the underlay, in that order. */
   readonly internalIps: readonly string[];
   /** One per family of the pods, in that order. */
@@ -68,6 +70,7 @@ export function planLab(options: PlanOptions): LabPlan {
     nodes: hosts.map((host, index) => ({
       name: `n${index + 1}`,
       port: `n${index + 1}`,
+      mac: `02:00:00:00:78:${host.toString(16).padStart(2, "0")}`,
       internalIps: underlay.map((family) => underlayAddress(family, host)),
       podCidrs: pods.map((family) => podCidr(family, subnets[index] ?? 0)),
     })),

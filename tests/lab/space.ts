@@ -7,7 +7,14 @@
  * @module
  */
 
-import { Child, must, run, type RunOptions, type RunResult } from "./exec.ts";
+import {
+  Child,
+  must,
+  run,
+  type RunOptions,
+  type RunResult,
+  SHELL,
+} from "./exec.ts";
 
 export interface InsideOptions extends RunOptions {
   /** In the network namespace of that pod instead of the node's. */
@@ -42,7 +49,7 @@ export class Space {
         ? []
         : ["nsenter", `--mount=/proc/${inside.holder.pid}/ns/mnt`, "--"]),
       ...["unshare", "--net", "--mount", "--propagation", "private", "--"],
-      ...["sh", "-c", script],
+      ...[SHELL, "-c", script],
     ], { env });
     try {
       await holder.line(/^ready$/);
@@ -87,7 +94,7 @@ export class Space {
 
   /** Shell lines; stops at the first that fails. */
   sh(lines: string): Promise<string> {
-    return this.must(["sh", "-euc", lines]);
+    return this.must([SHELL, "-euc", lines]);
   }
 
   /** The path of a file of this place as the rest of the machine sees it. */

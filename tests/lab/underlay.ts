@@ -69,7 +69,7 @@ ip link set lo up`,
   });
   try {
     await underlay.sh(
-      `ip link add ${node.port} type veth peer name eth0 netns ${space.holder.pid}
+      `ip link add ${node.port} type veth peer name eth0 address ${node.mac} netns ${space.holder.pid}
 ${ipv6Off(node.port)}
 ip link set ${node.port} master ${BRIDGE} up`,
     );
@@ -80,8 +80,13 @@ ip link set ${node.port} master ${BRIDGE} up`,
       `ip -${familyOf(address)} route add default via ${address} dev eth0`
     );
     await space.sh(
-      [quiet(plan, "eth0"), "ip link set eth0 up", ...addresses, ...routes]
-        .join("\n"),
+      [
+        quiet(plan, "eth0"),
+        "ip link set eth0 up",
+        ...addresses,
+        ...routes,
+        ...neighbours(plan, node),
+      ].join("\n"),
     );
   } catch (error) {
     await space.end();
@@ -89,6 +94,22 @@ ip link set ${node.port} master ${BRIDGE} up`,
   }
   return space;
 }
+
+/**
+ * The kernel keeps 1,024 neighbours (`gc_thresh3`) for all namespaces together,
+ * save those that are set by hand: with many nodes all of them are.
+ */
+function neighbours(plan: LabPlan, node: NodePlan): readonly string[] {
+  if (plan.nodes.length < STATIC_NEIGHBOURS_FROM) return [];
+  const lines = plan.nodes.filter((other) => other !== node).flatMap((other) =>
+    other.internalIps.map((address) =>
+      `neighbour add ${address} lladdr ${other.mac} dev eth0 nud permanent`
+    )
+  );
+  return [`ip -batch - <<'END'\n${lines.join("\n")}\nEND`];
+}
+
+const STATIC_NEIGHBOURS_FROM = 20;
 
 /** "fd00:78::1/64 nodad": duplicate address detection would cost a second. */
 function onLink(address: string): string {

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { hasProgram, must } from "./exec.ts";
+import { findCommand } from "../support/packages.ts";
+import { must } from "./exec.ts";
 import type { Space } from "./space.ts";
 
 export type Backend = "kernel" | "userspace";
@@ -34,7 +35,7 @@ export async function findWireGuard(
       "Cannot use the kernel's WireGuard: this kernel has none; use --backend userspace",
     );
   }
-  if (!await hasProgram("wireguard-go")) {
+  if (findCommand("wireguard-go") === undefined) {
     throw new Error(
       "Cannot find WireGuard: this kernel has none, and wireguard-go is not installed",
     );
