@@ -179,6 +179,7 @@ Deno.test("Descriptor.close() closes once, and no call leaks one", () => {
   };
   round();
   const before = openFiles();
-  for (let at = 0; at < 100; at++) round();
-  assert.equal(openFiles(), before);
+  for (let at = 0; at < 1_000; at++) round();
+  // Other test files run in this process meanwhile, and open a few of their own.
+  assert(openFiles() - before < 500, `${before} → ${openFiles()}`);
 });
