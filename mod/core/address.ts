@@ -125,13 +125,19 @@ export function firstAddress(prefix: Prefix): Address {
 
 /** Is `inner` (an address or prefix) wholly inside `outer`? Equal counts. */
 export function contains(outer: Prefix, inner: Prefix | Address): boolean {
-  if (familyOf(outer) !== familyOf(inner)) return false;
-  const prefix = inner.includes("/")
-    ? inner as Prefix
-    : hostPrefix(inner as Address);
+  const family = familyOf(outer);
+  if (family !== familyOf(inner)) return false;
+  const slash = inner.indexOf("/");
+  const innerBits = slash < 0
+    ? familyBits(family)
+    : Number(inner.slice(slash + 1));
   const bits = prefixBits(outer);
-  if (prefixBits(prefix) < bits) return false;
-  return makePrefix(addressBytes(prefixAddress(prefix)), bits) === outer;
+  if (innerBits < bits) return false;
+  const a = addressBytes(prefixAddress(outer));
+  const b = addressBytes(
+    (slash < 0 ? inner : inner.slice(0, slash)) as Address,
+  );
+  return sameBits(a, b, bits);
 }
 
 /** Do two prefixes share an address? */
@@ -146,8 +152,25 @@ export function endpointText(address: Address, port: number): string {
     : `[${address}]:${port}`;
 }
 
+/** Are the first `bits` bits the same? */
+function sameBits(a: Uint8Array, b: Uint8Array, bits: number): boolean {
+  const whole = bits >> 3;
+  for (let at = 0; at < whole; at++) if (a[at] !== b[at]) return false;
+  const shift = 8 - (bits & 7);
+  return shift === 8 ||
+    ((a[whole] ?? 0) >> shift) === ((b[whole] ?? 0) >> shift);
+}
+
+/** By hand: this is asked some ten times for each Node. */
 function bytesOf4(address: string): Uint8Array {
-  return Uint8Array.from(address.split("."), Number);
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  for (let index = 0; index < address.length; index++) {
+    const digit = address.charCodeAt(index) - 48;
+    if (digit < 0) at++; // "."
+    else bytes[at] = (bytes[at] ?? 0) * 10 + digit;
+  }
+  return bytes;
 }
 
 function bytesOf6(address: string): Uint8Array {

@@ -146,7 +146,7 @@ function readFile(path: string, content: unknown): GivenByName {
     );
     if (option === undefined) {
       throw usage(
-        `Unknown key ${key} in ${path}${suggestion(key, "")}. ${HELP}`,
+        `Unknown key ${key} in ${path}${suggestion(key, "")} ${HELP}`,
       );
     }
     if (value === null) continue;
@@ -184,7 +184,7 @@ function parseFlags(args: readonly string[]): GivenByName {
     if (name === undefined) throw usage(unexpected(arg));
     const option = OPTIONS.find((one) => one.name === name);
     if (option === undefined) {
-      throw usage(`Unknown flag --${name}${suggestion(name, "--")}. ${HELP}`);
+      throw usage(`Unknown flag --${name}${suggestion(name, "--")} ${HELP}`);
     }
     const separate = option.metavar !== "" && inline === undefined;
     const text = separate ? args[++at] : inline ?? "true";
@@ -212,13 +212,13 @@ function unexpected(arg: string): string {
     : `Unexpected argument ${JSON.stringify(arg)}: only flags follow. ${HELP}`;
 }
 
-/** "; did you mean --mtu?" where one name is near. */
+/** The end of the sentence: "; did you mean --mtu?" where one name is near. */
 function suggestion(wrong: string, prefix: string): string {
   const near = OPTIONS.map(({ name }) => ({
     name,
     far: name.startsWith(wrong) && wrong.length > 2 ? 0 : distance(wrong, name),
   })).sort((a, b) => a.far - b.far)[0];
-  if (near === undefined || near.far > 3) return "";
+  if (near === undefined || near.far > wrong.length / 3) return ".";
   return `; did you mean ${prefix}${near.name}?`;
 }
 
