@@ -1,0 +1,159 @@
+/**
+ * Carries out a plan, step by step. A step that fails costs itself and what
+ * depends on it, not the rest; neighbouring changes of peers go in one message.
+ *
+ * @module
+ */
+
+import { ERRNO, errorText, KernelError } from "../core/errors.ts";
+import type { PrivateKey } from "../core/key.ts";
+import type { Log } from "../core/log.ts";
+import type { PeerChange, Step } from "../core/state.ts";
+import { stepText } from "../core/step_text.ts";
+import type { World } from "./observe.ts";
+
+export interface ApplyOptions {
+  readonly privateKey: PrivateKey;
+  readonly log: Log;
+  /** Leave the CNI configuration for a later turn. */
+  readonly holdConflist: boolean;
+}
+
+export interface Applied {
+  /** Steps that the kernel has acknowledged. */
+  readonly done: readonly Step[];
+  /** One sentence for each failure, with what to do. */
+  readonly failures: readonly string[];
+}
+
+/** More changes of peers than this in one turn are logged as one line (each at level debug). */
+const PEER_LINES = 16;
+
+export async function applySteps(
+  world: World,
+  steps: readonly Step[],
+  options: ApplyOptions,
+): Promise<Applied> {
+  const done: Step[] = [];
+  const failures: string[] = [];
+  for (const group of groups(steps)) {
+    const [first] = group;
+    if (first === undefined) continue;
+    const hold = options.holdConflist || failures.length > 0;
+    if (hold && first.kind === "write-conflist") continue;
+    try {
+      await applyGroup(world, group, options.privateKey);
+      done.push(...group);
+      logGroup(group, options.log);
+    } catch (error) {
+      failures.push(errorText(error) + advice(first, error));
+      // Nothing that follows can stand without the link.
+      if (first.kind === "create-link") break;
+    }
+  }
+  return { done, failures };
+}
+
+/** Neighbouring peer steps together, each other step alone. */
+function* groups(steps: readonly Step[]): Generator<readonly Step[]> {
+  let peers: Step[] = [];
+  for (const step of steps) {
+    if (step.kind === "peer") {
+      peers.push(step);
+      continue;
+    }
+    if (peers.length > 0) yield peers;
+    peers = [];
+    yield [step];
+  }
+  if (peers.length > 0) yield peers;
+}
+
+async function applyGroup(
+  world: World,
+  group: readonly Step[],
+  key: PrivateKey,
+): Promise<void> {
+  const [first] = group;
+  if (first?.kind === "peer") {
+    await world.wireGuard.changePeers(first.link, peerChanges(group));
+  } else if (first !== undefined) {
+    await applyStep(world, first, key);
+  }
+}
+
+function peerChanges(group: readonly Step[]): readonly PeerChange[] {
+  return group.flatMap((step) => step.kind === "peer" ? [step.change] : []);
+}
+
+async function applyStep(
+  world: World,
+  step: Exclude<Step, { readonly kind: "peer" }>,
+  key: PrivateKey,
+): Promise<void> {
+  const { routes, wireGuard } = world;
+  switch (step.kind) {
+    case "create-link":
+      return await routes.createLink(step.link);
+    case "set-link-alias":
+      return await routes.setLinkAlias(step.link, step.alias);
+    case "set-link-mtu":
+      return await routes.setLinkMtu(step.link, step.mtu);
+    case "set-link-up":
+      return await routes.setLinkUp(step.link);
+    case "set-private-key":
+      return await wireGuard.setPrivateKey(step.link, key);
+    case "set-listen-port":
+      return await wireGuard.setListenPort(step.link, step.port);
+    case "add-address":
+      return await routes.addAddress(step.link, step.address);
+    case "remove-address":
+      return await routes.removeAddress(step.link, step.address);
+    case "add-route":
+      return await routes.addRoute(step.route, { replace: step.replace });
+    case "remove-route":
+      return await routes.removeRoute(step.route);
+    case "set-sysctl":
+      return await world.sysctl.write(step.name, step.value);
+    case "write-conflist":
+      return await world.conflist.write(step.file, step.text);
+  }
+}
+
+function logGroup(group: readonly Step[], log: Log): void {
+  const many = group.length > PEER_LINES;
+  for (const step of group) {
+    if (many) log.debug(stepText(step));
+    else log.info(stepText(step), fields(step));
+  }
+  if (many) log.info(`Changed ${group.length} peers`);
+}
+
+function fields(step: Step): { node?: string; reason?: string } {
+  if (step.kind !== "peer") return {};
+  return step.change.kind === "set-peer"
+    ? { node: step.change.node }
+    : { reason: step.change.reason };
+}
+
+/** What a person can do about it; "" where the error says enough. */
+function advice(step: Step, error: unknown): string {
+  if (!(error instanceof KernelError)) return "";
+  switch (error.errno) {
+    case ERRNO.EADDRINUSE:
+      return "; another program holds the UDP port: `ss -ulpn` names it; end it, or give every node another --listen-port";
+    case ERRNO.EPERM:
+    case ERRNO.EACCES:
+      return "; run as root, or with CAP_NET_ADMIN";
+    case ERRNO.EOPNOTSUPP:
+      return step.kind === "create-link"
+        ? "; this kernel has no WireGuard: install its module, or start `wireguard-go` and take --backend userspace"
+        : "";
+    case ERRNO.EEXIST:
+      return step.kind === "add-route"
+        ? "; a route of somebody else is in the way: `ip route show` names it; remove it, or choose another --cluster-cidr"
+        : "";
+    default:
+      return "";
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The Nodes as the watch tells them, and what of it the loop has not looked at
+ * yet. Rings the bells; decides nothing (`core/peer_index.ts` does).
+ *
+ * @module
+ */
+
+import type { PublicKey } from "../core/key.ts";
+import type { NodeRecord, NodeSink } from "../core/node.ts";
+import type { Finding, PeerIndex, Touched } from "../core/peer_index.ts";
+import type { Peer } from "../core/state.ts";
+
+/** What is new about a Node, for people. */
+export interface News {
+  readonly node: string;
+  /** `undefined`: nothing is amiss any more. */
+  readonly finding: Finding | undefined;
+}
+
+export interface NodesOptions {
+  readonly index: PeerIndex;
+  /** Called after a change that the loop should see; must not throw. */
+  readonly ring: () => void;
+  /** Called after our own Node has changed. */
+  readonly ringSelf: () => void;
+}
+
+export class Nodes implements NodeSink {
+  readonly #options: NodesOptions;
+  #touched = new Set<PublicKey>();
+  #names = new Set<string>();
+  #selfChanged = false;
+  #listed = false;
+
+  constructor(options: NodesOptions) {
+    this.#options = options;
+  }
+
+  /** Has a complete list arrived in this process? */
+  get listed(): boolean {
+    return this.#listed;
+  }
+
+  self(): NodeRecord | undefined {
+    return this.#options.index.self;
+  }
+
+  /** `undefined`: nothing can be said about peers yet. */
+  peers(): ReadonlyMap<PublicKey, Peer> | undefined {
+    return this.#options.index.peers();
+  }
+
+  /** Has one of the peers an IPv6 endpoint? */
+  ipv6Endpoints(): boolean {
+    return this.#options.index.ipv6Endpoints;
+  }
+
+  nodeOf(key: PublicKey): string | undefined {
+    return this.#options.index.nodeOf(key);
+  }
+
+  replace(nodes: readonly NodeRecord[]): void {
+    const first = !this.#listed;
+    this.#listed = true;
+    this.#change(() => this.#options.index.replace(nodes), first);
+  }
+
+  upsert(node: NodeRecord): void {
+    this.#change(() => this.#options.index.apply([{ name: node.name, node }]));
+  }
+
+  remove(name: string): void {
+    this.#change(() => this.#options.index.apply([{ name, node: undefined }]));
+  }
+
+  /** Keys whose peers have come, gone or changed since the last call. */
+  takeTouched(): ReadonlySet<PublicKey> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
+  }
+
+  takeSelfChanged(): boolean {
+    const changed = this.#selfChanged;
+    this.#selfChanged = false;
+    return changed;
+  }
+
+  takeNews(): readonly News[] {
+    const { index } = this.#options;
+    const news = [...this.#names].map((node) => ({
+      node,
+      finding: index.findings.get(node),
+    }));
+    this.#names = new Set();
+    return news;
+  }
+
+  #change(act: () => Touched, always = false): void {
+    const before = this.self();
+    const { keys, names } = act();
+    for (const key of keys) this.#touched.add(key);
+    for (const name of names) this.#names.add(name);
+    const selfChanged = this.self() !== before || always;
+    this.#selfChanged ||= selfChanged;
+    if (selfChanged) this.#options.ringSelf();
+    if (selfChanged || keys.size > 0 || names.size > 0) this.#options.ring();
+  }
+}

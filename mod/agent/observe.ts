@@ -1,0 +1,88 @@
+/**
+ * Reads what is, in the same type as what should be.
+ *
+ * @module
+ */
+
+import type { Prefix } from "../core/address.ts";
+import { ERRNO, KernelError } from "../core/errors.ts";
+import type { State } from "../core/state.ts";
+import type {
+  ConflistPort,
+  RoutePort,
+  SysctlPort,
+  WireGuardPort,
+} from "./ports.ts";
+
+/** All that a turn reads and changes. */
+export interface World {
+  readonly wireGuard: WireGuardPort;
+  readonly routes: RoutePort;
+  readonly sysctl: SysctlPort;
+  readonly conflist: ConflistPort;
+}
+
+export interface ObserveOptions {
+  readonly link: string;
+  /** The kind that our link has; of another kind's there is no device to read. */
+  readonly linkKind: string;
+  readonly clusterCidrs: readonly Prefix[];
+  /** Names of the settings to read. */
+  readonly sysctls: readonly string[];
+  /** "" where CNI is off. */
+  readonly conflistFile: string;
+  /** `false`: leave the device and its peers alone (a dump of 5,000 peers is not free). */
+  readonly peers: boolean;
+}
+
+export async function observe(
+  world: World,
+  options: ObserveOptions,
+): Promise<State> {
+  const link = await world.routes.link(options.link);
+  const [addresses, routes, sysctls, conflist] = await Promise.all([
+    link === null ? [] : world.routes.addresses(options.link),
+    world.routes.routes(options.clusterCidrs),
+    readSysctls(world.sysctl, options.sysctls),
+    options.conflistFile === ""
+      ? undefined
+      : world.conflist.read(options.conflistFile),
+  ]);
+  const rest: State = { link, addresses, routes, sysctls, conflist };
+  if (!options.peers) return rest;
+  return {
+    ...rest,
+    ...await readDevice(world, options.link, link?.kind === options.linkKind),
+  };
+}
+
+async function readDevice(
+  world: World,
+  name: string,
+  there: boolean,
+): Promise<State> {
+  const none: State = { device: null, peers: new Map(), peersComplete: true };
+  if (!there) return none;
+  try {
+    const { device, peers, complete } = await world.wireGuard.read(name);
+    return { device, peers, peersComplete: complete };
+  } catch (error) {
+    // It went between the two questions: the next event tells.
+    if (error instanceof KernelError && error.errno === ERRNO.ENODEV) {
+      return none;
+    }
+    throw error;
+  }
+}
+
+async function readSysctls(
+  port: SysctlPort,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const values = new Map<string, string>();
+  for (const name of names) {
+    const value = await port.read(name);
+    if (value !== undefined) values.set(name, value);
+  }
+  return values;
+}

@@ -1,0 +1,243 @@
+/**
+ * One turn: snapshot → plan → apply → read back → report.
+ *
+ * While the last turn read back clean, a Node event is planned against the
+ * cached observation of the peers that it touches, and a network event reads
+ * links, addresses, routes and settings but not the peers. A timer, an error, a
+ * change of our own Node or of our link makes the next turn a full one.
+ * Nothing is taken away before the first complete list of Nodes: until then the
+ * desired state says nothing about peers.
+ *
+ * @module
+ */
+
+import { PeerTable } from "../core/advance.ts";
+import type { Config } from "../core/config.ts";
+import { type Desired, desired } from "../core/desired.ts";
+import { FatalError } from "../core/errors.ts";
+import type { PrivateKey, PublicKey } from "../core/key.ts";
+import type { Log } from "../core/log.ts";
+import { type Plan, plan } from "../core/plan.ts";
+import { foreignLink } from "../core/preflight.ts";
+import type { State, Step } from "../core/state.ts";
+import { stepText } from "../core/step_text.ts";
+import { type Applied, applySteps } from "./apply.ts";
+import type { Nodes } from "./nodes.ts";
+import { observe, type World } from "./observe.ts";
+
+export interface ReconcileOptions {
+  readonly config: Config;
+  readonly privateKey: PrivateKey;
+  readonly publicKey: PublicKey;
+  readonly world: World;
+  readonly nodes: Nodes;
+  readonly log: Log;
+}
+
+export type Scope = "full" | "network" | "peers";
+
+export interface Report {
+  readonly scope: Scope;
+  /** Steps done. */
+  readonly applied: number;
+  /** Sentences: what is missing or failed. None: all stands, as read back. */
+  readonly problems: readonly string[];
+  /** `false`: look again soon, even where there is no sentence for it. */
+  readonly clean: boolean;
+}
+
+export class Reconciler {
+  readonly #options: ReconcileOptions;
+  /** The last clean observation; `undefined`: read everything. */
+  #cached: State | undefined;
+  #cachedPeers = new PeerTable([]);
+  #ipv6Endpoints = false;
+  /** Problems that stand since the last look at more than peers. */
+  #standing: readonly string[] = [];
+  #adopted = false;
+  #verified = false;
+
+  constructor(options: ReconcileOptions) {
+    this.#options = options;
+  }
+
+  /** Did the last look at the device find our own key in it? */
+  get verified(): boolean {
+    return this.#verified;
+  }
+
+  /** Forget what was read: the next turn is a full one. */
+  distrust(): void {
+    this.#cached = undefined;
+  }
+
+  /** @throws {FatalError} at the first turn, where the link of our name is not ours */
+  async turn(scope: Scope): Promise<Report> {
+    const { nodes } = this.#options;
+    const touched = nodes.takeTouched();
+    if (nodes.takeSelfChanged() || this.#cached === undefined) scope = "full";
+    // The first IPv6 endpoint takes 20 more bytes from everybody's MTU.
+    if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) scope = "full";
+    try {
+      if (scope === "full") return await this.#full();
+      const network = scope === "network" ? await this.#network() : undefined;
+      if (network !== undefined && !network.clean) return network;
+      const peers = await this.#peers(touched);
+      return {
+        ...peers,
+        scope,
+        applied: peers.applied + (network?.applied ?? 0),
+      };
+    } catch (error) {
+      this.#cached = undefined;
+      throw error;
+    }
+  }
+
+  async #full(): Promise<Report> {
+    this.#cached = undefined;
+    const want = await this.#desired();
+    let have = await this.#observe(want.state, true);
+    this.#refuseForeign(have);
+    let planned = this.#plan(want.state, have);
+    let applied = 0;
+    let failures: readonly string[] = [];
+    if (planned.steps.length > 0) {
+      const result = await this.#apply(planned.steps, want.waiting);
+      applied = result.done.length;
+      failures = result.failures;
+      have = await this.#observe(want.state, true);
+      planned = this.#plan(want.state, have);
+    }
+    this.#verified = have.device?.publicKey === this.#options.publicKey;
+    const problems = [...want.waiting, ...planned.blocked, ...failures];
+    const [missing] = planned.steps.filter((step) =>
+      step.kind !== "write-conflist" || problems.length === 0
+    );
+    if (missing !== undefined && failures.length === 0) {
+      problems.push(`Not in place after it was set: ${stepText(missing)}`);
+    }
+    const clean = missing === undefined && have.peersComplete !== false;
+    if (clean) this.#remember(have);
+    this.#standing = problems;
+    return { scope: "full", applied, problems, clean };
+  }
+
+  /** Everything but the device and its peers; a full turn where something is amiss. */
+  async #network(): Promise<Report> {
+    const cached = this.#cached;
+    const want = await this.#desired();
+    const have = await this.#observe(want.state, false);
+    const { device: _device, peers: _peers, ...goal } = want.state;
+    const planned = this.#plan(goal, have);
+    if (
+      have.link === null || planned.steps.length > 0 ||
+      planned.blocked.length > 0
+    ) return await this.#full();
+    this.#cached = { ...cached, ...have };
+    this.#standing = want.waiting;
+    return {
+      scope: "network",
+      applied: 0,
+      problems: want.waiting,
+      clean: true,
+    };
+  }
+
+  async #peers(touched: ReadonlySet<PublicKey>): Promise<Report> {
+    const peers = this.#options.nodes.peers();
+    const have = { peers: this.#cachedPeers.peers, peersComplete: true };
+    const { steps } = touched.size === 0
+      ? { steps: [] }
+      : this.#plan({ peers }, have, touched);
+    const { done, failures } = await this.#apply(steps, []);
+    const clean = failures.length === 0;
+    if (!clean) this.#cached = undefined;
+    for (const step of clean ? steps : []) {
+      if (step.kind === "peer") this.#cachedPeers.apply(step.change);
+    }
+    const problems = [...this.#standing, ...failures];
+    return { scope: "peers", applied: done.length, problems, clean };
+  }
+
+  async #desired(): Promise<Desired> {
+    const { config, nodes, publicKey, world } = this.#options;
+    const result = desired({
+      config,
+      publicKey,
+      self: nodes.self(),
+      peers: nodes.peers(),
+      ipv6Endpoints: nodes.ipv6Endpoints(),
+      host: await world.routes.hostFacts(config.interface),
+      linkKind: this.#linkKind(),
+    });
+    this.#ipv6Endpoints = nodes.ipv6Endpoints();
+    return result;
+  }
+
+  async #observe(want: State, peers: boolean): Promise<State> {
+    const { config, world } = this.#options;
+    return await observe(world, {
+      link: config.interface,
+      linkKind: this.#linkKind(),
+      clusterCidrs: config.clusterCidrs,
+      sysctls: [...want.sysctls?.keys() ?? []],
+      conflistFile: config.cniConfFile,
+      peers,
+    });
+  }
+
+  #plan(want: State, have: State, only?: ReadonlySet<PublicKey>): Plan {
+    const { config, nodes } = this.#options;
+    return plan(want, have, {
+      link: config.interface,
+      privateKeyFile: config.privateKeyFile,
+      cniConfFile: config.cniConfFile,
+      nodeOf: (key) => nodes.nodeOf(key),
+      only,
+    });
+  }
+
+  async #apply(
+    steps: readonly Step[],
+    waiting: readonly string[],
+  ): Promise<Applied> {
+    const { log, privateKey, world } = this.#options;
+    // Pods must not start before the network stands.
+    const holdConflist = waiting.length > 0;
+    return await applySteps(world, steps, { log, privateKey, holdConflist });
+  }
+
+  #remember(have: State): void {
+    this.#cached = have;
+    this.#cachedPeers = new PeerTable(have.peers ?? []);
+  }
+
+  #linkKind(): string {
+    return this.#options.world.wireGuard.kind === "kernel"
+      ? "wireguard"
+      : "tun";
+  }
+
+  /** At the start only: later it is a problem like any other, and may pass. */
+  #refuseForeign({ link, device }: State): void {
+    const { config, publicKey } = this.#options;
+    if (this.#adopted) return;
+    if (!link) {
+      this.#adopted = true;
+      return;
+    }
+    const name = config.interface;
+    const sentence = foreignLink(name, link, this.#linkKind());
+    if (sentence !== undefined) throw new FatalError(sentence, 1);
+    const other = device?.publicKey;
+    if (link.alias === "" && other && other !== publicKey) {
+      throw new FatalError(
+        `Link ${name} is there with another private key and without our mark: ` +
+          `remove it (ip link del ${name}) or choose another name with --interface`,
+        1,
+      );
+    }
+    this.#adopted = true;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * An agent's inner part on the fake kernel: what the tests of the loop share.
+ *
+ * @module
+ */
+
+import { Nodes } from "../../mod/agent/nodes.ts";
+import { Reconciler } from "../../mod/agent/reconcile.ts";
+import { parsePrefix } from "../../mod/core/address.ts";
+import type { Config } from "../../mod/core/config.ts";
+import {
+  derivePublicKey,
+  PrivateKey,
+  type PublicKey,
+  publicKeyFromBytes,
+} from "../../mod/core/key.ts";
+import type { NodeRecord } from "../../mod/core/node.ts";
+import { PeerIndex } from "../../mod/core/peer_index.ts";
+import { FakeKernel, type FakeKernelOptions } from "../fakes/kernel.ts";
+import { MemoryLog } from "../support/logs.ts";
+
+export const CONFIG: Config = {
+  nodeName: "n1",
+  kubeconfig: undefined,
+  server: undefined,
+  clusterCidrs: [parsePrefix("10.0.0.0/16")],
+  interface: "clusternet",
+  listenPort: 7838,
+  privateKeyFile: "/var/lib/clusternet/private.key",
+  annotation: "clusternet.dev/wg-pubkey",
+  cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
+  cniNetworkName: "k8s-pod-network",
+  mtu: "auto",
+  backend: "auto",
+  once: false,
+  logFormat: "text",
+  logLevel: "info",
+};
+
+/** Conflists in memory: what is written can be read. */
+export class FakeConflist {
+  readonly files = new Map<string, string>();
+  writes = 0;
+
+  read(file: string): Promise<string | null> {
+    return Promise.resolve(this.files.get(file) ?? null);
+  }
+
+  write(file: string, text: string): Promise<void> {
+    this.writes++;
+    this.files.set(file, text);
+    return Promise.resolve();
+  }
+}
+
+export function keyOf(number: number): PublicKey {
+  const bytes = new Uint8Array(32).fill(7);
+  new DataView(bytes.buffer).setUint32(0, number);
+  return publicKeyFromBytes(bytes);
+}
+
+/** Node nK with 192.168.0.K, 10.0.K.0/24 and a key of its own. */
+export function node(
+  number: number,
+  change: Partial<NodeRecord> = {},
+): NodeRecord {
+  return {
+    name: `n${number}`,
+    uid: `uid-${number}`,
+    created: `2026-01-01T00:00:${String(number % 60).padStart(2, "0")}Z`,
+    publicKey: keyOf(number),
+    internalIps: [`192.168.${number >> 8}.${number & 255}`],
+    podCidrs: [`10.0.${number}.0/24`],
+    ...change,
+  };
+}
+
+export interface Bench {
+  readonly kernel: FakeKernel;
+  readonly conflist: FakeConflist;
+  readonly nodes: Nodes;
+  readonly log: MemoryLog;
+  readonly publicKey: PublicKey;
+  readonly reconciler: Reconciler;
+  readonly rings: string[];
+  /** A new process on the same kernel. */
+  restart(): Promise<Bench>;
+}
+
+const SECRET = new Uint8Array(32).fill(9);
+
+export async function makeBench(
+  options: FakeKernelOptions & { readonly config?: Partial<Config> } = {},
+  kernel: FakeKernel = new FakeKernel(options),
+  conflist: FakeConflist = new FakeConflist(),
+): Promise<Bench> {
+  const config = { ...CONFIG, ...options.config };
+  const privateKey = PrivateKey.fromBytes(SECRET);
+  const publicKey = await derivePublicKey(privateKey);
+  const rings: string[] = [];
+  const nodes = new Nodes({
+    index: new PeerIndex(config, publicKey),
+    ring: () => rings.push("node"),
+    ringSelf: () => rings.push("self"),
+  });
+  const log = new MemoryLog();
+  const reconciler = new Reconciler({
+    config,
+    privateKey,
+    publicKey,
+    nodes,
+    log,
+    world: {
+      wireGuard: kernel.wireguard,
+      routes: kernel.routes,
+      sysctl: kernel.sysctl,
+      conflist,
+    },
+  });
+  return {
+    kernel,
+    conflist,
+    nodes,
+    log,
+    publicKey,
+    reconciler,
+    rings,
+    restart: () => makeBench(options, kernel, conflist),
+  };
+}
+
+/** Our own Node n1 and others, as a first complete list. */
+export function listed(bench: Bench, count: number): void {
+  const own = node(1, { publicKey: bench.publicKey });
+  const others = Array.from({ length: count - 1 }, (_, at) => node(at + 2));
+  bench.nodes.replace([own, ...others]);
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { Health } from "../../mod/agent/health.ts";
+
+Deno.test("a fresh agent is not ready, and says what it waits for", () => {
+  const summary = new Health().summary();
+  assert.equal(summary.ready, false);
+  assert.match(summary.text, /^Degraded: .*\(and 2 more\)$/);
+});
+
+Deno.test("ready means that nobody has a problem", () => {
+  let changes = 0;
+  const health = new Health(() => changes++);
+  health.report("kernel", []);
+  health.report("nodes", []);
+  assert.equal(health.summary().ready, false);
+  health.report("key", []);
+  assert.deepEqual(health.summary(), { ready: true, text: "OK, 0 peers" });
+  health.setPeers(1);
+  assert.equal(health.summary().text, "OK, 1 peer");
+  health.setPeers(12);
+  assert.equal(health.summary().text, "OK, 12 peers");
+  const before = changes;
+  health.report("kernel", []);
+  health.setPeers(12);
+  assert.equal(changes, before, "the same again changes nothing");
+  health.report("kernel", ["The port is taken"]);
+  assert.equal(health.summary().text, "Degraded: The port is taken");
+  assert.equal(changes, before + 1);
+});

@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { parsePrefix } from "../../mod/core/address.ts";
+import { ERRNO, FatalError } from "../../mod/core/errors.ts";
+import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
+
+const LINK = CONFIG.interface;
+
+async function converged(count: number): Promise<Bench> {
+  const bench = await makeBench();
+  listed(bench, count);
+  const report = await bench.reconciler.turn("full");
+  assert.deepEqual(report.problems, []);
+  assert(report.clean);
+  bench.kernel.forgetWrites();
+  return bench;
+}
+
+async function peersOf(bench: Bench): Promise<Record<string, string>> {
+  const { peers } = await bench.kernel.wireguard.read(LINK);
+  return Object.fromEntries(
+    [...peers.values()].map((peer) => [
+      `${bench.nodes.nodeOf(peer.publicKey)} ${peer.endpoint}`,
+      peer.allowedIps.join(),
+    ]),
+  );
+}
+
+Deno.test("the first turn needs no Nodes for link, key and the routes beneath", async () => {
+  const bench = await makeBench();
+  const report = await bench.reconciler.turn("full");
+  assert(report.clean);
+  const { device } = await bench.kernel.wireguard.read(LINK);
+  assert.deepEqual(device, { publicKey: bench.publicKey, listenPort: 7838 });
+  const routes = await bench.kernel.routes.routes(CONFIG.clusterCidrs);
+  assert.deepEqual(routes.map((route) => route.type), ["unreachable"]);
+  assert.equal(bench.conflist.writes, 0);
+  assert(bench.reconciler.verified);
+});
+
+Deno.test("nothing is taken away before the first complete list", async () => {
+  const before = await converged(4);
+  const bench = await before.restart();
+  const report = await bench.reconciler.turn("full");
+  assert(report.clean);
+  assert.deepEqual(bench.kernel.writes, []);
+  // One event is no list.
+  bench.nodes.upsert(node(1, { publicKey: bench.publicKey }));
+  bench.nodes.upsert(node(2));
+  await bench.reconciler.turn("full");
+  const { peers } = await bench.kernel.wireguard.read(LINK);
+  assert.equal(peers.size, 3);
+});
+
+Deno.test("a turn with all Nodes makes each a peer, and the next sends nothing", async () => {
+  const bench = await converged(4);
+  assert.deepEqual(await peersOf(bench), {
+    "n2 192.168.0.2:7838": "10.0.2.0/24",
+    "n3 192.168.0.3:7838": "10.0.3.0/24",
+    "n4 192.168.0.4:7838": "10.0.4.0/24",
+  });
+  assert.equal(bench.conflist.writes, 1);
+  const report = await bench.reconciler.turn("full");
+  assert.deepEqual(report, {
+    scope: "full",
+    applied: 0,
+    problems: [],
+    clean: true,
+  });
+  assert.deepEqual(bench.kernel.writes, []);
+  assert.equal(bench.conflist.writes, 1);
+});
+
+Deno.test("a restart adopts what is there and sends nothing", async () => {
+  const before = await converged(4);
+  const bench = await before.restart();
+  listed(bench, 4);
+  const report = await bench.reconciler.turn("full");
+  assert.equal(report.applied, 0);
+  assert.deepEqual(bench.kernel.writes, []);
+});
+
+Deno.test("a Node event reads nothing and changes one peer", async () => {
+  const bench = await converged(50);
+  let reads = 0;
+  bench.kernel.inject({
+    errno: ERRNO.EIO,
+    times: Infinity,
+    on: (operation) => {
+      if (operation.kind === "read") reads++;
+      return false;
+    },
+  });
+  bench.nodes.upsert(node(7, { internalIps: ["192.168.9.9"] }));
+  const report = await bench.reconciler.turn("peers");
+  assert.equal(report.applied, 1);
+  assert.equal(bench.kernel.writes.length, 1);
+  assert.equal(reads, 0);
+  bench.kernel.heal();
+  assert.equal((await peersOf(bench))["n7 192.168.9.9:7838"], "10.0.7.0/24");
+  assert.equal((await bench.reconciler.turn("full")).applied, 0);
+});
+
+Deno.test("partial turns end where a full one would", async () => {
+  const bench = await converged(10);
+  bench.nodes.remove("n3");
+  await bench.reconciler.turn("peers");
+  bench.nodes.upsert(node(4, { publicKey: keyOf(400) }));
+  await bench.reconciler.turn("peers");
+  bench.nodes.upsert(node(11));
+  // A younger Node claims what n5 has, and then what n3 had.
+  bench.nodes.upsert(node(12, { podCidrs: ["10.0.5.0/24"] }));
+  await bench.reconciler.turn("peers");
+  bench.nodes.upsert(node(12, { podCidrs: ["10.0.3.0/24"] }));
+  await bench.reconciler.turn("peers");
+  bench.kernel.forgetWrites();
+  const report = await bench.reconciler.turn("full");
+  assert.deepEqual(bench.kernel.writes, []);
+  assert(report.clean);
+  const peers = await peersOf(bench);
+  assert.equal(Object.keys(peers).length, 10);
+  assert.equal(peers["n12 192.168.0.12:7838"], "10.0.3.0/24");
+});
+
+Deno.test("what was changed by hand is repaired by the next full turn", async () => {
+  const bench = await converged(4);
+  const { hand } = bench.kernel;
+  hand.removePeer(LINK, keyOf(2));
+  hand.setPeer(LINK, {
+    publicKey: keyOf(99),
+    allowedIps: [parsePrefix("10.0.3.0/24")],
+  });
+  hand.editLink(LINK, { mtu: 1280 });
+  hand.removeRoutes(() => true);
+  hand.setSysctl("net/ipv4/ip_forward", "0");
+  bench.conflist.files.clear();
+  const report = await bench.reconciler.turn("full");
+  assert.deepEqual(report.problems, []);
+  assert(report.clean);
+  assert.equal(Object.keys(await peersOf(bench)).length, 3);
+  assert.equal(await bench.kernel.sysctl.read("net/ipv4/ip_forward"), "1");
+  assert.equal(bench.conflist.files.size, 1);
+});
+
+Deno.test("a network event repairs routes without a dump of the peers", async () => {
+  const bench = await converged(4);
+  let dumps = 0;
+  bench.kernel.inject({
+    errno: ERRNO.EIO,
+    times: Infinity,
+    on: (operation) => {
+      if (operation.text.startsWith("read device")) dumps++;
+      return false;
+    },
+  });
+  assert((await bench.reconciler.turn("network")).clean);
+  assert.equal(dumps, 0);
+  bench.kernel.hand.removeRoutes((route) => route.type === "unicast");
+  const report = await bench.reconciler.turn("network");
+  assert.equal(report.applied, 1);
+  assert(report.clean);
+});
+
+Deno.test("a link that was deleted is made anew, with all its peers", async () => {
+  const bench = await converged(4);
+  bench.kernel.hand.deleteLink(LINK);
+  const report = await bench.reconciler.turn("network");
+  assert.deepEqual(report.problems, []);
+  assert(report.clean);
+  assert.equal(Object.keys(await peersOf(bench)).length, 3);
+});
+
+Deno.test("a foreign link of our name is refused and not touched", async () => {
+  const rows: [(bench: Bench) => void, RegExp][] = [
+    [({ kernel }) => kernel.hand.addLink(LINK, "dummy"), /kind dummy/],
+    [({ kernel }) => {
+      kernel.hand.addLink(LINK, "wireguard");
+      kernel.hand.editLink(LINK, { alias: "vpn" });
+    }, /alias.*vpn/],
+    [({ kernel }) => {
+      kernel.hand.addLink(LINK, "wireguard");
+      kernel.hand.setDeviceKey(LINK, keyOf(5));
+    }, /another private key/],
+  ];
+  for (const [prepare, sentence] of rows) {
+    const bench = await makeBench();
+    prepare(bench);
+    bench.kernel.forgetWrites();
+    await assert.rejects(bench.reconciler.turn("full"), (error: unknown) => {
+      assert(error instanceof FatalError);
+      assert.equal(error.exitCode, 1);
+      assert.match(error.message, sentence);
+      return true;
+    });
+    assert.deepEqual(bench.kernel.writes, []);
+  }
+});
+
+Deno.test("a busy port is a sentence, keeps pods away, and mends itself", async () => {
+  const bench = await makeBench();
+  const free = bench.kernel.hand.occupyPort(7838);
+  listed(bench, 3);
+  const report = await bench.reconciler.turn("full");
+  assert(!report.clean);
+  assert.match(report.problems.join("\n"), /ss -ulpn/);
+  assert.equal(bench.conflist.writes, 0);
+  free();
+  const second = await bench.reconciler.turn("peers");
+  assert.deepEqual(second.problems, []);
+  assert.equal(bench.conflist.writes, 1);
+});
+
+Deno.test("one failed step does not hold up the rest", async () => {
+  const bench = await makeBench();
+  listed(bench, 3);
+  bench.kernel.inject({
+    errno: ERRNO.EPERM,
+    on: ({ kind, text }) => kind === "write" && text.includes("ip_forward"),
+  });
+  const report = await bench.reconciler.turn("full");
+  assert(!report.clean);
+  assert.equal(report.problems.length, 1);
+  assert.match(report.problems[0] ?? "", /CAP_NET_ADMIN/);
+  assert.equal(Object.keys(await peersOf(bench)).length, 2);
+  assert.equal(bench.conflist.writes, 0);
+});
+
+Deno.test("an interrupted dump adds and repairs, never removes", async () => {
+  const bench = await converged(4);
+  bench.kernel.wireguard.interruptReads(Infinity);
+  bench.nodes.remove("n2");
+  bench.nodes.upsert(node(5));
+  const report = await bench.reconciler.turn("full");
+  assert(!report.clean);
+  bench.kernel.wireguard.interruptReads(0);
+  assert.equal((await bench.kernel.wireguard.read(LINK)).peers.size, 4);
+  assert((await bench.reconciler.turn("full")).clean);
+  assert.equal((await bench.kernel.wireguard.read(LINK)).peers.size, 3);
+});
+
+Deno.test("without its program a userspace link is a sentence, and nothing leaves in clear", async () => {
+  const bench = await makeBench({ kind: "userspace" });
+  listed(bench, 3);
+  const report = await bench.reconciler.turn("full");
+  assert.match(report.problems[0] ?? "", /wireguard-go clusternet/);
+  assert.equal(bench.conflist.writes, 0);
+  const routes = await bench.kernel.routes.routes(CONFIG.clusterCidrs);
+  assert.deepEqual(routes.map((route) => route.type), ["unreachable"]);
+  bench.kernel.hand.startProgram(LINK);
+  const second = await bench.reconciler.turn("network");
+  assert.deepEqual(second.problems, []);
+  assert.equal(Object.keys(await peersOf(bench)).length, 2);
+});
+
+Deno.test("our own Node made anew with another podCIDR moves the gateway", async () => {
+  const bench = await converged(3);
+  bench.nodes.upsert(node(1, {
+    uid: "uid-new",
+    publicKey: bench.publicKey,
+    podCidrs: ["10.0.77.0/24"],
+  }));
+  const report = await bench.reconciler.turn("peers");
+  assert.equal(report.scope, "full");
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(await bench.kernel.routes.addresses(LINK), [
+    "10.0.77.1/32",
+  ]);
+  assert.match([...bench.conflist.files.values()].join(), /10\.0\.77\.0\/24/);
+});
+
+Deno.test("the first IPv6 endpoint lowers the MTU", async () => {
+  const bench = await converged(3);
+  const before = (await bench.kernel.routes.link(LINK))?.mtu ?? 0;
+  bench.nodes.upsert(node(9, { internalIps: ["2001:db8::9"] }));
+  await bench.reconciler.turn("peers");
+  assert.equal((await bench.kernel.routes.link(LINK))?.mtu, before - 20);
+});
