@@ -4,8 +4,8 @@
  * planner against.
  *
  * It knows what surprises: a prefix given to a second peer leaves the first, an
- * address takes along the routes that speak from it, the last address of the
- * IPv4 link all its routes.
+ * address takes along the routes that speak from it, the last IPv4 address all
+ * IPv4 routes of the link.
  *
  * @module
  */
@@ -151,13 +151,19 @@ function after(state: State, step: OtherStep): State {
   }
 }
 
-/** The kernel drops routes whose source goes; with its last IPv4 address a link loses all IPv4 routes. */
+/**
+ * The kernel drops IPv4 routes whose source goes, and takes the source from IPv6
+ * ones; with its last IPv4 address a link loses all IPv4 routes.
+ */
 function withoutAddress(state: State, address: Prefix): State {
+  const gone = prefixAddress(address);
   const addresses = state.addresses?.filter((other) => other !== address);
   const left4 = addresses?.some((other) => familyOf(other) === 4) ?? false;
   const routes = state.routes?.filter((route) =>
-    route.source !== prefixAddress(address) &&
-    (left4 || route.device === undefined || familyOf(route.destination) === 6)
+    familyOf(route.destination) === 6 || route.device === undefined ||
+    (left4 && route.source !== gone)
+  ).map((route) =>
+    route.source === gone ? { ...route, source: undefined } : route
   );
   return { ...state, addresses, routes };
 }

@@ -157,6 +157,25 @@ Deno.test("PeerIndex says nothing of peers before the first list and while our o
   assert.equal(index.peers()?.size, 0);
 });
 
+Deno.test("PeerIndex judges all anew when our own addresses or podCIDRs change, and not for our annotation", () => {
+  const index = new PeerIndex(CONFIG, OWN_KEY);
+  const both = ["192.0.2.1", "2001:db8::1"];
+  index.replace([testNode(0), testNode(1, { internalIps: both })]);
+  const change = (changes: Partial<NodeRecord>): readonly PublicKey[] => {
+    const node = testNode(0, changes);
+    return [...index.apply([{ name: node.name, node }]).keys];
+  };
+  const asked = index.asked;
+  assert.deepEqual(change({ publicKey: OWN_KEY }), []);
+  assert.equal(index.asked, asked);
+  assert.deepEqual(change({ internalIps: ["2001:db8::9"] }), [testKey(1)]);
+  assert.equal(index.peers()?.get(testKey(1))?.endpoint, "[2001:db8::1]:7838");
+  assert.ok(index.ipv6Endpoints);
+  assert.deepEqual(change({ podCidrs: ["10.0.1.0/24"] }), [testKey(1)]);
+  assert.equal(index.peers()?.size, 0);
+  assert.deepEqual([...index.findings.keys()], ["node-1"]);
+});
+
 Deno.test("PeerIndex remembers whose a key was", () => {
   const index = new PeerIndex(CONFIG, OWN_KEY);
   index.replace([testNode(0), testNode(1)]);

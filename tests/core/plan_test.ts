@@ -291,11 +291,19 @@ Deno.test("plan() replaces a route of ours and removes what else is ours", () =>
     ...first,
     destination: node(9).podCidrs[0] as Route["destination"],
   };
+  const above: Route = {
+    ...stale,
+    type: "unicast",
+    device: "clusternet",
+    metric: 0,
+  };
   const other: Route = { ...stale, protocol: ROUTE_PROTOCOL + 1 };
-  machine.observed = { ...machine.observed, routes: [...routes, stale, other] };
+  const added = [stale, above, other];
+  machine.observed = { ...machine.observed, routes: [...routes, ...added] };
   const texts = machine.plan().steps.map(stepText);
   assert.deepEqual(texts, [
     "ip route replace 10.0.0.0/16 dev clusternet src 10.0.1.1 proto 78",
+    "ip route del 10.0.9.0/24 dev clusternet proto 78",
     "ip route del unreachable 10.0.9.0/24 proto 78 metric 4294967295",
   ]);
 });
