@@ -12,13 +12,17 @@ import type { Space } from "./space.ts";
 import { podNetns } from "./space.ts";
 
 /** Debian's, and what everybody else uses. */
-const PLUGIN_DIRS = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
+export const CNI_PLUGIN_DIRS = [
+  "/usr/lib/cni",
+  "/opt/cni/bin",
+  "/usr/libexec/cni",
+];
 
 export const PLUGINS = ["ptp", "host-local", "portmap"];
 
 /** The first directory that has all of them. `undefined`: none has. */
 export async function findPlugins(): Promise<string | undefined> {
-  for (const dir of PLUGIN_DIRS) {
+  for (const dir of CNI_PLUGIN_DIRS) {
     const there = await Promise.all(
       PLUGINS.map((plugin) =>
         Deno.stat(`${dir}/${plugin}`).then((info) => info.isFile, () => false)

@@ -36,6 +36,9 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+/** English, no colour, and no Deno that asks whether there is a newer one. */
+const QUIET = { LC_ALL: "C", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+
 /** The environment for everything that the lab starts: nothing of a cluster that the caller may use. */
 export function labEnv(
   more: Readonly<Record<string, string>> = {},
@@ -47,7 +50,7 @@ export function labEnv(
     }
     env[name] = value;
   }
-  return { ...env, PATH, LC_ALL: "C", NO_COLOR: "1", ...more };
+  return { ...env, ...QUIET, PATH, ...more };
 }
 
 /** Runs a program to its end and collects what it prints. Rejects only where it cannot be started. */

@@ -106,11 +106,24 @@ export class Lab implements AsyncDisposable {
     this.nodes.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   }
 
-  /** As the kubelets and the controller-manager would. */
+  /** As the kubelets would, without podCIDRs. */
   async register(): Promise<void> {
-    for (const node of this.nodes) {
-      await this.api.create(nodeObject(node.plan));
+    for (const { plan } of this.nodes) {
+      const { spec: _, ...node } = nodeObject(plan);
+      await this.api.create(node);
     }
+  }
+
+  /** As the controller-manager would. */
+  async assignPodCidrs(): Promise<void> {
+    for (const { plan } of this.nodes) {
+      await this.api.patch(plan.name, { spec: nodeObject(plan).spec });
+    }
+  }
+
+  /** Where the API server answers, as the rest of the machine sees it. */
+  get apiSocket(): string {
+    return this.underlay.outside(API_SOCKET);
   }
 
   /** @throws {RangeError} where there is no such node */

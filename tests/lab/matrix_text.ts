@@ -12,15 +12,8 @@ import {
   isGood,
   podLabel,
 } from "./matrix.ts";
+import type { Paint } from "./paint.ts";
 import type { Family } from "./plan.ts";
-
-/** How a piece of text is to look: plain, or with colour. */
-export interface Paint {
-  readonly good: (text: string) => string;
-  readonly bad: (text: string) => string;
-  readonly dim: (text: string) => string;
-  readonly bold: (text: string) => string;
-}
 
 const CELL_WIDTH = 6;
 const LABEL_WIDTH = 8;
@@ -96,9 +89,10 @@ function nodeTable(
     if (cells === undefined) return paint.dim("·");
     return cells.every(isGood) ? paint.good("+") : paint.bad("X");
   };
-  const head =
-    `IPv${family}: a row for each node, a mark for each node that it pinged ` +
-    `("+" all answered, "X" not, "·" not tried)`;
+  const head = paint.bold(
+    `IPv${family}: a row and a column for each node ` +
+      `(+ all answered, X not all, · not tried)`,
+  );
   return [
     head,
     ...names.map((from) =>

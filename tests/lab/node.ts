@@ -84,7 +84,7 @@ export class LabNode {
     if (this.settings.wireguard.backend !== "userspace") return;
     const child = new Child(
       `wireguard-go of ${this.name}`,
-      this.#space.command(["wireguard-go", "-f", LINK]),
+      this.#space.command([this.settings.wireguard.program, "-f", LINK]),
       {
         env: {
           ...this.settings.env,

@@ -5,9 +5,26 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { findCommand } from "../support/packages.ts";
 import { must } from "./exec.ts";
 import type { Space } from "./space.ts";
+
+/** The version that is built where there is no package. */
+export const GO_MODULE =
+  "golang.zx2c4.com/wireguard@v0.0.0-20260522210424-ecfc5a8d5446";
+
+export const WIREGUARD_GO_DIR = fileURLToPath(
+  new URL("../../.build", import.meta.url),
+);
+
+/** The machine's, else the one built here. `undefined`: neither. */
+export function findWireguardGo(): string | undefined {
+  const own = `${WIREGUARD_GO_DIR}/wireguard-go`;
+  const there = existsSync(own) ? own : undefined;
+  return findCommand("wireguard-go") ?? there;
+}
 
 export type Backend = "kernel" | "userspace";
 
@@ -15,6 +32,8 @@ export interface WireGuard {
   readonly backend: Backend;
   /** For people: "wireguard-go 0.0.20220316 (this kernel has no WireGuard)". */
   readonly text: string;
+  /** Path of wireguard-go; "": not used. */
+  readonly program: string;
 }
 
 /** Tries the kernel in that place; leaves nothing there. */
@@ -28,6 +47,7 @@ export async function findWireGuard(
     return {
       backend: "kernel",
       text: `the kernel's WireGuard (Linux ${release})`,
+      program: "",
     };
   }
   if (wanted === "kernel") {
@@ -35,14 +55,19 @@ export async function findWireGuard(
       "Cannot use the kernel's WireGuard: this kernel has none; use --backend userspace",
     );
   }
-  if (findCommand("wireguard-go") === undefined) {
+  const program = findWireguardGo();
+  if (program === undefined) {
     throw new Error(
       "Cannot find WireGuard: this kernel has none, and wireguard-go is not installed",
     );
   }
-  const version = await wireguardGoVersion();
+  const version = await wireguardGoVersion(program);
   const why = kernel ? "as asked" : "this kernel has no WireGuard";
-  return { backend: "userspace", text: `wireguard-go ${version} (${why})` };
+  return {
+    backend: "userspace",
+    text: `wireguard-go ${version} (${why})`,
+    program,
+  };
 }
 
 async function kernelHasWireGuard(space: Space): Promise<boolean> {
@@ -55,7 +80,7 @@ async function kernelHasWireGuard(space: Space): Promise<boolean> {
   return true;
 }
 
-async function wireguardGoVersion(): Promise<string> {
-  const said = await must(["wireguard-go", "--version"]);
+async function wireguardGoVersion(program: string): Promise<string> {
+  const said = await must([program, "--version"]);
   return said.match(/v?(\d+\.\d+\.\d+\S*)/)?.[1] ?? "of unknown version";
 }
