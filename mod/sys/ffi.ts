@@ -11,7 +11,7 @@
  */
 
 /** That of ffi/netlink.c: a shim from another build is refused. */
-const ABI = 1;
+const ABI = 2;
 
 const SYMBOLS = {
   /** `int32_t cn_abi(void)` */
@@ -58,6 +58,8 @@ const SYMBOLS = {
   cn_fsync: { parameters: ["i32"], result: "i32" },
   /** `int32_t cn_flock(int32_t fd, int32_t operation)` */
   cn_flock: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int32_t cn_symlink(const char *target, const char *path)` */
+  cn_symlink: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The shim's functions, all of which return ≥ 0 or -errno. */

@@ -257,6 +257,12 @@ export class Shim {
     check("flock", () => this.#library.symbols.cn_flock(fd.number, operation));
   }
 
+  /** Make a symbolic link; what it points to need not be there. */
+  symlink(target: string, path: string): void {
+    const [to, name] = [cString(target), cString(path)];
+    check(`link ${path}`, () => this.#library.symbols.cn_symlink(to, name));
+  }
+
   /**
    * Send one datagram to a unix socket and forget the socket.
    *

@@ -164,6 +164,15 @@ Deno.test("Shim.sendUnix() reaches paths and abstract names", () =>
     );
   }));
 
+Deno.test("symlink() makes a link to what need not be there, and never over something", () => {
+  const directory = Deno.makeTempDirSync();
+  const path = `${directory}/link`;
+  shim.symlink("/nowhere/at/all", path);
+  assert.equal(Deno.readLinkSync(path), "/nowhere/at/all");
+  assert.equal(errnoOf(() => shim.symlink("/other", path)), ERRNO.EEXIST);
+  Deno.removeSync(directory, { recursive: true });
+});
+
 Deno.test("Descriptor.close() closes once, and no call leaks one", () => {
   // A first round may open what the runtime keeps.
   const round = (): void => {
