@@ -16,11 +16,12 @@ import {
   cacheDirectory,
   exists,
   GuestError,
+  removeUnused,
   requireHost,
   run,
 } from "./host.ts";
 import { buildRunImage } from "./run_image.ts";
-import { systemImage } from "./system_image.ts";
+import { type SystemImage, systemImage } from "./system_image.ts";
 
 export { GuestError, requirements } from "./host.ts";
 
@@ -62,12 +63,13 @@ const CONSOLE_TAIL = 15;
 export async function runInGuest(options: GuestOptions): Promise<number> {
   requireHost();
   const cache = await cacheDirectory();
+  await removeUnused(cache);
   const progress = options.progress ?? (() => {});
   const images = await systemImage(cache, progress);
-  const directory = await Deno.makeTempDir({ prefix: "clusternet-vm-" });
+  const directory = await Deno.makeTempDir({ dir: cache, prefix: "run-" });
   try {
     const stage = `${directory}/stage`;
-    await buildRunImage(`${directory}/run.ext4`, stage, {
+    const npm = await buildRunImage(`${directory}/run.ext4`, stage, {
       command: options.command,
       env: options.env ?? {},
       interactive: options.interactive ?? false,
@@ -76,7 +78,7 @@ export async function runInGuest(options: GuestOptions): Promise<number> {
     });
     await Deno.remove(stage, { recursive: true });
     const console = await boot(
-      qemuArguments(images, directory, options),
+      qemuArguments({ ...images, npm }, directory, options),
       options,
     );
     const code = await result(directory, console);
@@ -126,7 +128,8 @@ async function boot(
         eachLine(qemu.stdout, (line) => options.onLine?.(line, "command")),
         eachLine(qemu.stderr, (line) => {
           if (line.endsWith("reboot: Power down")) return;
-          tail.push(line);
+          // What comes after a panic is its stack.
+          if (!(tail.at(-1) ?? "").includes("Kernel panic")) tail.push(line);
           if (tail.length > CONSOLE_TAIL) tail.shift();
           options.onLine?.(line, "kernel");
         }),
@@ -158,11 +161,7 @@ async function eachLine(
 }
 
 function qemuArguments(
-  images: {
-    readonly vmlinuz: string;
-    readonly initramfs: string;
-    readonly system: string;
-  },
+  images: SystemImage & { readonly npm: string },
   directory: string,
   options: GuestOptions,
 ): readonly string[] {
@@ -189,6 +188,7 @@ function qemuArguments(
       options.kernelAppend ?? ""
     }`,
     ...disk(images.system),
+    ...disk(images.npm),
     ...disk(`${directory}/run.ext4`),
     ...(interactive ? ["-serial", "mon:stdio"] : [
       "-chardev",

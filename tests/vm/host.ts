@@ -222,3 +222,27 @@ export async function buildOnce(
     await Deno.remove(`${path}.lock`).catch(() => {});
   }
 }
+
+/** The first half of the SHA-256 of some lines, as hex: a name for what they describe. */
+export async function digest(lines: readonly string[]): Promise<string> {
+  const bytes = new TextEncoder().encode(lines.join("\n"));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex()
+    .slice(0, 32);
+}
+
+/** Marks something in the cache as in use. */
+export async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await Deno.utime(path, now, now);
+}
+
+/** Deletes what nobody has used for a day: images, and files of runs that were killed. */
+export async function removeUnused(cache: string): Promise<void> {
+  for await (const { name } of Deno.readDir(cache)) {
+    if (!/^(system|npm|run)-/.test(name) || name.endsWith(".lock")) continue;
+    const { mtime } = await Deno.stat(`${cache}/${name}`);
+    if ((mtime?.getTime() ?? 0) < Date.now() - 86_400_000) {
+      await Deno.remove(`${cache}/${name}`, { recursive: true });
+    }
+  }
+}

@@ -6,8 +6,10 @@
  * @module
  */
 
-import { run } from "./host.ts";
-import { GUEST_DIRECTORY, makeImage } from "./system_image.ts";
+import { fileURLToPath } from "node:url";
+import { buildOnce, digest, exists, run, touch } from "./host.ts";
+import { makeImage } from "./stage.ts";
+import { GUEST_DIRECTORY } from "./system_image.ts";
 
 export interface RunImageOptions {
   readonly command: readonly string[];
@@ -22,17 +24,19 @@ const DENO_DIRECTORY = "/var/lib/deno";
 const SKIPPED = new Set([".git", "node_modules"]);
 
 /** This checkout: the directory above `tests`. */
-export const CHECKOUT = new URL("../..", import.meta.url).pathname.replace(
-  /\/$/,
-  "",
-);
+export const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url))
+  .replace(/\/$/, "");
 
-/** Builds `image`, with `stage` as the directory to gather it in. */
+/**
+ * Builds `image`, with `stage` as the directory to gather it in.
+ *
+ * @returns the image of npm's packages that belongs to it
+ */
 export async function buildRunImage(
   image: string,
   stage: string,
   options: RunImageOptions,
-): Promise<void> {
+): Promise<string> {
   const files = await copyTree(CHECKOUT, `${stage}${CHECKOUT}`);
   const denoDirectory = `${options.cache}/deno`;
   await cacheImports(
@@ -40,8 +44,16 @@ export async function buildRunImage(
     denoDirectory,
     options.progress,
   );
-  await Deno.mkdir(`${stage}/var/lib`, { recursive: true });
-  await run(["cp", "-r", denoDirectory, `${stage}${DENO_DIRECTORY}`]);
+  await Deno.mkdir(`${stage}${DENO_DIRECTORY}`, { recursive: true });
+  for await (const { name } of Deno.readDir(denoDirectory)) {
+    if (name === "npm") continue;
+    await run([
+      "cp",
+      "-r",
+      `${denoDirectory}/${name}`,
+      `${stage}${DENO_DIRECTORY}/${name}`,
+    ]);
+  }
   const ours = `${stage}${GUEST_DIRECTORY}`;
   await Deno.mkdir(ours, { recursive: true });
   await Deno.writeTextFile(
@@ -50,6 +62,55 @@ export async function buildRunImage(
   );
   if (options.interactive) await Deno.writeTextFile(`${ours}/interactive`, "");
   await makeImage(stage, image);
+  return await npmImage(options.cache, denoDirectory, options.progress);
+}
+
+/** npm's packages are many and seldom change: an image of their own, named by what is in it. */
+async function npmImage(
+  cache: string,
+  denoDirectory: string,
+  progress: (message: string) => void,
+): Promise<string> {
+  const packages = await listPackages(`${denoDirectory}/npm`, 4);
+  const image = `${cache}/npm-${await digest(packages)}.ext4`;
+  await buildOnce(image, async (temporary) => {
+    progress("building the image of npm's packages");
+    const stage = `${temporary}.stage`;
+    await Deno.mkdir(`${stage}${DENO_DIRECTORY}`, { recursive: true });
+    try {
+      if (packages.length > 0) {
+        await run([
+          "cp",
+          "-r",
+          `${denoDirectory}/npm`,
+          `${stage}${DENO_DIRECTORY}/npm`,
+        ]);
+      }
+      await makeImage(stage, temporary);
+    } finally {
+      await Deno.remove(stage, { recursive: true });
+    }
+  });
+  await touch(image);
+  return image;
+}
+
+/** Directories to the depth of registry, scope, package and version; Deno makes each at once. */
+async function listPackages(
+  directory: string,
+  depth: number,
+): Promise<readonly string[]> {
+  if (depth === 0 || !await exists(directory)) return [];
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    if (!isDirectory) continue;
+    const path = `${directory}/${name}`;
+    found.push(
+      path,
+      ...await listPackages(path, name.startsWith("@") ? depth : depth - 1),
+    );
+  }
+  return found.sort();
 }
 
 /** A shell script; what the caller gives is quoted. */

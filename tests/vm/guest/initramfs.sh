@@ -10,12 +10,13 @@ set -e
 for module in virtio_pci virtio_blk virtio_console overlay; do
   /sbin/modprobe -q "$module" || true
 done
-# virtio disks appear in the order of QEMU's command line: the system, then this run.
+# virtio disks appear in the order of QEMU's command line: the system, npm's packages, this run.
 /bin/busybox mount -t ext4 -o ro,noload /dev/vda /system
-/bin/busybox mount -t ext4 -o ro,noload /dev/vdb /run-image
+/bin/busybox mount -t ext4 -o ro,noload /dev/vdb /npm
+/bin/busybox mount -t ext4 -o ro,noload /dev/vdc /run-image
 /bin/busybox mount -t tmpfs -o size=90% tmpfs /memory
 /bin/busybox mkdir /memory/upper /memory/work
-/bin/busybox mount -t overlay -o lowerdir=/run-image:/system,upperdir=/memory/upper,workdir=/memory/work overlay /root
+/bin/busybox mount -t overlay -o lowerdir=/run-image:/npm:/system,upperdir=/memory/upper,workdir=/memory/work overlay /root
 /bin/busybox mount -o move /dev /root/dev
 /bin/busybox mount -o move /sys /root/sys
 /bin/busybox mount -o move /proc /root/proc
