@@ -173,12 +173,14 @@ export class Shim {
     fd: Descriptor,
     options: { readonly wake?: Descriptor; readonly milliseconds: number },
   ): Promise<{ readonly ready: boolean; readonly woken: boolean }> {
-    const result = await this.#library.symbols.cn_wait(
-      fd.number,
-      options.wake?.number ?? -1,
-      options.milliseconds,
-    );
-    if (result === -ERRNO.EINTR) return { ready: false, woken: false };
+    let result = -ERRNO.EINTR as number;
+    while (result === -ERRNO.EINTR) {
+      result = await this.#library.symbols.cn_wait(
+        fd.number,
+        options.wake?.number ?? -1,
+        options.milliseconds,
+      );
+    }
     fail("wait for netlink messages", result);
     return { ready: (result & 1) !== 0, woken: (result & 2) !== 0 };
   }

@@ -1,0 +1,114 @@
+/**
+ * The bell that the kernel rings: links, addresses, routes, forwarding. An
+ * event says "look again" and no more, so one that is lost does no harm as long
+ * as it is said that some were.
+ *
+ * @module
+ */
+
+import { ERRNO, KernelError } from "../core/errors.ts";
+import { decodeEvent, eventText, type KernelEvent } from "../wire/event.ts";
+import { decodeMessages, NETLINK_ROUTE } from "../wire/netlink.ts";
+import type { Descriptor, Shim } from "./shim.ts";
+
+/** include/uapi/linux/rtnetlink.h, enum rtnetlink_groups */
+const RTNLGRP_LINK = 1;
+const RTNLGRP_IPV4_IFADDR = 5;
+const RTNLGRP_IPV4_ROUTE = 7;
+const RTNLGRP_IPV6_IFADDR = 9;
+const RTNLGRP_IPV6_ROUTE = 11;
+const RTNLGRP_IPV4_NETCONF = 24;
+const RTNLGRP_IPV6_NETCONF = 25;
+
+const GROUPS = [
+  RTNLGRP_LINK,
+  RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV4_ROUTE,
+  RTNLGRP_IPV6_IFADDR,
+  RTNLGRP_IPV6_ROUTE,
+  RTNLGRP_IPV4_NETCONF,
+  RTNLGRP_IPV6_NETCONF,
+];
+
+/** Room for some thousand events between two looks. */
+const RECEIVE_BUFFER = 1 << 20;
+const DATAGRAM_BYTES = 65_536;
+
+export interface WatchOptions {
+  /** Ends the watch, cleanly. */
+  readonly signal: AbortSignal;
+  /** Called with words for people. Must not throw and not take long. */
+  readonly ring: (what: string) => void;
+  /** Which events ring; all by default. Those that tell of lost ones always do. */
+  readonly concerns?: (event: KernelEvent) => boolean;
+  /** Called once, when nothing from now on will be missed. */
+  readonly ready?: () => void;
+}
+
+/**
+ * Ring at every change, until the signal says to stop.
+ *
+ * @throws {KernelError} when the socket cannot be opened, or breaks
+ */
+export async function watchKernel(
+  shim: Shim,
+  options: WatchOptions,
+): Promise<void> {
+  const { signal, ready } = options;
+  if (signal.aborted) return;
+  using socket =
+    shim.openNetlink(NETLINK_ROUTE, { receiveBuffer: RECEIVE_BUFFER }).socket;
+  using wake = shim.openWake();
+  for (const group of GROUPS) shim.join(socket, group);
+  const stop = (): void => shim.wake(wake);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    ready?.();
+    const buffer = new Uint8Array(DATAGRAM_BYTES);
+    while (!signal.aborted) {
+      await shim.wait(socket, { wake, milliseconds: -1 });
+      if (!signal.aborted) drain(shim, { socket, buffer, options });
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+interface Watch {
+  readonly socket: Descriptor;
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  readonly options: WatchOptions;
+}
+
+/** A turn of the event loop is not for ever: so many datagrams, then others. */
+const DATAGRAMS_A_TURN = 256;
+
+function drain(shim: Shim, watch: Watch): void {
+  const { socket, buffer, options } = watch;
+  for (let count = 0; count < DATAGRAMS_A_TURN; count++) {
+    try {
+      const length = shim.receive(socket, buffer);
+      if (length > 0) tell(buffer.subarray(0, length), options);
+    } catch (error) {
+      const errno = error instanceof KernelError ? error.errno : 0;
+      if (errno === ERRNO.EAGAIN) return;
+      if (errno !== ERRNO.ENOBUFS) throw error;
+      options.ring(eventText({ kind: "lost" }));
+    }
+  }
+}
+
+function tell(datagram: Uint8Array, options: WatchOptions): void {
+  const { ring, concerns = (): boolean => true } = options;
+  let messages;
+  try {
+    messages = decodeMessages(datagram).map(decodeEvent);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // What cannot be read may have been anything.
+    return ring(eventText({ kind: "lost" }));
+  }
+  for (const event of messages) {
+    if (event !== undefined && concerns(event)) ring(eventText(event));
+  }
+}
