@@ -73,12 +73,4 @@ export interface ConflistPort {
   write(file: string, text: string): Promise<void>;
 }
 
-/** Monotonic time and sleep: tests have their own. */
-export interface Clock {
-  /** Milliseconds, monotonic. */
-  now(): number;
-  /** Resolves after that many milliseconds, or at once when aborted. Never rejects. */
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
-  /** Uniform in [0, 1), for jitter. */
-  random(): number;
-}
+export type { Clock } from "../core/clock.ts";

@@ -9,8 +9,9 @@
  * @module
  */
 
+import type { ObservedMetadata } from "../core/json_patch.ts";
 import { NODE_LIST_LIMIT, type NodeRecord } from "../core/node.ts";
-import { listOf, property, textOf, wholeText } from "./json.ts";
+import { listOf, property, TEXT_LIMIT, textOf, wholeText } from "./json.ts";
 import { type Status, statusFromJson } from "./status_json.ts";
 
 export type WatchEvent =
@@ -40,13 +41,6 @@ export interface NodePage {
   readonly resourceVersion: string;
   /** Empty: this was the last page. */
   readonly continueToken: string;
-}
-
-/** What a patch of our own Node needs beside the record. */
-export interface NodeObject {
-  readonly record: NodeRecord;
-  readonly resourceVersion: string;
-  readonly hasAnnotations: boolean;
 }
 
 /** https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists */
@@ -83,21 +77,26 @@ export function nodeFromJson(
   };
 }
 
-/** @returns `undefined` for bytes that are no Node */
-export function decodeNode(
+/**
+ * What must be known of our own Node before it is patched.
+ *
+ * @returns `undefined` for bytes that are no Node
+ */
+export function decodeNodeMetadata(
   bytes: Uint8Array,
-  annotation: string,
-): NodeObject | undefined {
-  const value = parse(bytes);
-  const record = nodeFromJson(value, annotation);
-  if (record === undefined) return undefined;
-  const metadata = property(value, "metadata");
+): ObservedMetadata | undefined {
+  const metadata = property(parse(bytes), "metadata");
+  const uid = wholeText(property(metadata, "uid"), TEXT_LIMIT);
+  const resourceVersion = versionOf(metadata);
+  if (uid === undefined || resourceVersion === undefined) return undefined;
   const annotations = property(metadata, "annotations");
-  return {
-    record,
-    resourceVersion: versionOf(metadata) ?? "",
-    hasAnnotations: typeof annotations === "object" && annotations !== null,
-  };
+  if (typeof annotations !== "object" || annotations === null) {
+    return { uid, resourceVersion };
+  }
+  const texts = Object.entries(annotations).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
+  return { uid, resourceVersion, annotations: Object.fromEntries(texts) };
 }
 
 /**

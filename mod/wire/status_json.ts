@@ -66,6 +66,11 @@ export function isTooLarge(status: Status): boolean {
     status.message.includes(text);
 }
 
+/** An object of the history cannot be read any more: only a list tells what is there. */
+export function isUnreadable(status: Status): boolean {
+  return status.reason === "StorageReadError";
+}
+
 /** Wait, and ask the same again. */
 export function isTooManyRequests(status: Status): boolean {
   return status.code === 429 || status.reason === "TooManyRequests";

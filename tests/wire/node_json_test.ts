@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { NODE_LIST_LIMIT, type NodeRecord } from "../../mod/core/node.ts";
 import {
-  decodeNode,
+  decodeNodeMetadata,
   decodeNodePage,
   decodeWatchEvent,
   nodeFromJson,
@@ -260,20 +260,28 @@ Deno.test("decodeNodePage() wants a list with a version, and nothing less", () =
   }
 });
 
-Deno.test("decodeNode() says what a patch has to know", () => {
-  assert.deepEqual(decodeNode(encode(NODE), KEY), {
-    record: RECORD,
-    resourceVersion: "4711",
-    hasAnnotations: true,
+Deno.test("decodeNodeMetadata() says what a patch has to know", () => {
+  const { uid, resourceVersion } = NODE.metadata;
+  assert.deepEqual(decodeNodeMetadata(encode(NODE)), {
+    uid,
+    resourceVersion,
+    annotations: NODE.metadata.annotations,
   });
-  for (const annotations of [undefined, null]) {
+  for (const annotations of [undefined, null, "x"]) {
     const metadata = { ...NODE.metadata, annotations };
-    assert.equal(
-      decodeNode(encode({ ...NODE, metadata }), KEY)?.hasAnnotations,
-      false,
+    assert.deepEqual(
+      decodeNodeMetadata(encode({ ...NODE, metadata })),
+      { uid, resourceVersion },
     );
   }
-  assert.equal(decodeNode(encode("<html>"), KEY), undefined);
+  const strange = { ...NODE.metadata, annotations: { a: 7, b: "x" } };
+  assert.deepEqual(
+    decodeNodeMetadata(encode({ metadata: strange }))?.annotations,
+    { b: "x" },
+  );
+  for (const value of ["<html>", {}, [], { metadata: { uid: "u" } }]) {
+    assert.equal(decodeNodeMetadata(encode(value)), undefined);
+  }
 });
 
 Deno.test("an error is told from another by code, reason or cause", () => {

@@ -1,0 +1,366 @@
+/**
+ * Keeps a sink equal to the Nodes of the API server: a list, then a watch from
+ * there, for as long as it may run.
+ *
+ * Invariants: a list reaches the sink whole or not at all. Lists ask for the
+ * newest state, and watches go on from what was last seen, so that the sink never
+ * goes back to an older one; versions are opaque and never compared. A watch that
+ * ends is resumed; a list is made anew only where the server no longer has the
+ * history. Nothing waits without a deadline, nothing is repeated without a pace.
+ *
+ * client-go's `tools/cache/reflector.go` is the model; where this differs,
+ * `tests/sys/reflector_test.ts` says so.
+ *
+ * @module
+ */
+
+import type { Clock } from "../core/clock.ts";
+import { errorText } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { NodeRecord, NodeSink } from "../core/node.ts";
+import type { WatchEvent } from "../wire/node_json.ts";
+import {
+  isExpired,
+  isTooLarge,
+  isTooManyRequests,
+  isUnreadable,
+  type Status,
+} from "../wire/status_json.ts";
+import type { NodeLister, NodeWatch } from "./kube_client.ts";
+import { ApiError, NetworkError } from "./kube_error.ts";
+import { NodeStore } from "./node_store.ts";
+import { Pace } from "./pace.ts";
+import { Silence } from "./silence.ts";
+
+export interface ReflectorStatus {
+  /** A complete list has been received since the start. */
+  readonly synced: boolean;
+  /** `Clock.now()` of the last list, event or bookmark. */
+  readonly lastEventAt: number | undefined;
+  /** What is wrong now, in a sentence. */
+  readonly lastError: string | undefined;
+}
+
+export interface ReflectorOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called when `synced` or `lastError` change. */
+  readonly onStatus?: (status: ReflectorStatus) => void;
+}
+
+/** Nodes a page, where lists come in pages. */
+const PAGE_SIZE = 500;
+/** Milliseconds; bookmarks come about once a minute, so a healthy watch is never silent for so long. */
+const SILENCE_MS = 90_000;
+/** Milliseconds; a watch that lived as long as this was a good one. */
+const GOOD_MS = 4_000;
+/** Seconds, and as many again at random: watches move on to other servers. */
+const WATCH_SECONDS = 300;
+/** Refusals in a row after which the history is given up. */
+const REFUSALS = 3;
+/** Restarts of one list whose pages expire under it. */
+const LIST_RESTARTS = 1;
+
+const WATCH = { what: "watch Nodes", grant: "nodes list,watch" };
+
+export class Reflector {
+  readonly #api: NodeLister;
+  readonly #store: NodeStore;
+  readonly #options: ReflectorOptions;
+  readonly #pace: Pace;
+  #status: ReflectorStatus = {
+    synced: false,
+    lastEventAt: undefined,
+    lastError: undefined,
+  };
+  /** The version that the store is of; `undefined`: a list is needed. */
+  #version: string | undefined;
+  /** Streamed lists in a row that ended before they were complete. */
+  #unfinished = 0;
+  /** Watches in a row that the server refused, or that could not be read. */
+  #refusals = 0;
+
+  constructor(api: NodeLister, sink: NodeSink, options: ReflectorOptions) {
+    this.#api = api;
+    this.#store = new NodeStore(sink);
+    this.#options = options;
+    this.#pace = new Pace(options.clock);
+  }
+
+  get status(): ReflectorStatus {
+    return this.#status;
+  }
+
+  /** Until aborted; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      let pause: number;
+      try {
+        pause = await this.#turn(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        pause = this.#failed(error);
+      }
+      await clock.sleep(pause, signal);
+    }
+  }
+
+  /** One list or one watch, to its end. @returns milliseconds until the next */
+  async #turn(signal: AbortSignal): Promise<number> {
+    const { clock } = this.#options;
+    const listing = this.#version === undefined;
+    if (listing && this.#unfinished >= 2) {
+      await this.#listPages(signal);
+      this.#unfinished = 0;
+    }
+    const start = clock.now();
+    let watch: NodeWatch;
+    try {
+      watch = await this.#open(signal);
+      await this.#follow(watch, signal);
+    } catch (error) {
+      if (clock.now() - start >= GOOD_MS && this.#version !== undefined) {
+        this.#good();
+      }
+      if (this.#version === undefined && listing && fallsBack(error)) {
+        this.#options.log.debug(
+          `No streamed list: ${errorText(error)}; listing in pages`,
+        );
+        await this.#listPages(signal);
+        return this.#pace.wait();
+      }
+      throw error;
+    }
+    if (this.#version === undefined) {
+      this.#unfinished++;
+      throw new NetworkError(
+        "Cannot list Nodes: the stream ended before its end",
+      );
+    }
+    if (clock.now() - start < GOOD_MS) return this.#pace.failed();
+    this.#good();
+    return Math.max(this.#pace.wait(), clock.random() * 1_000);
+  }
+
+  #open(signal: AbortSignal): Promise<NodeWatch> {
+    const { clock } = this.#options;
+    this.#pace.spend();
+    return this.#api.watch({
+      resourceVersion: this.#version ?? "",
+      initialEvents: this.#version === undefined,
+      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + clock.random())),
+    }, signal);
+  }
+
+  /** Read a watch to its end; first, without a version, a streamed list. */
+  async #follow(watch: NodeWatch, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const close = (): void => watch.close();
+    let silent = false;
+    let listed = this.#version === undefined
+      ? new Map<string, NodeRecord>()
+      : undefined;
+    using silence = new Silence(clock, SILENCE_MS, () => {
+      silent = true;
+      watch.close();
+    });
+    using _steady = new Silence(clock, GOOD_MS, () => {
+      if (listed === undefined) this.#good();
+    });
+    signal.addEventListener("abort", close, { once: true });
+    try {
+      if (signal.aborted) close();
+      for (;;) {
+        const events = await watch.read();
+        if (events === undefined || signal.aborted) break;
+        silence.heard();
+        for (const event of events) {
+          listed = listed === undefined
+            ? this.#apply(event)
+            : this.#collect(event, listed);
+        }
+        if (listed === undefined) this.#heard();
+      }
+    } finally {
+      signal.removeEventListener("abort", close);
+      watch.close();
+    }
+    if (silent && listed !== undefined) {
+      this.#unfinished++;
+      throw new NetworkError(
+        `Cannot list Nodes: nothing came for ${SILENCE_MS / 1_000} s`,
+      );
+    }
+    if (silent) {
+      this.#options.log.debug(
+        `The watch was silent for ${SILENCE_MS / 1_000} s: connecting anew`,
+      );
+    }
+  }
+
+  /** An event of the initial state. @returns the state so far; `undefined`: it is complete */
+  #collect(
+    event: WatchEvent,
+    listed: Map<string, NodeRecord>,
+  ): Map<string, NodeRecord> | undefined {
+    switch (event.kind) {
+      case "upsert":
+        listed.set(event.node.name, event.node);
+        return listed;
+      case "remove":
+        listed.delete(event.name);
+        return listed;
+      case "bookmark": {
+        if (!event.initialEnd || event.resourceVersion === undefined) {
+          return listed;
+        }
+        this.#replace(listed.values(), event.resourceVersion);
+        return undefined;
+      }
+      case "error":
+        throw new ApiError(WATCH, event.status);
+      case "unknown":
+        this.#options.log.debug(`Passed over ${event.why}`);
+        return listed;
+    }
+  }
+
+  #apply(event: WatchEvent): undefined {
+    switch (event.kind) {
+      case "upsert":
+        this.#store.upsert(event.node);
+        break;
+      case "remove":
+        this.#store.remove(event.name);
+        break;
+      case "bookmark":
+        break;
+      case "error":
+        throw new ApiError(WATCH, event.status);
+      case "unknown":
+        this.#options.log.debug(`Passed over ${event.why}`);
+        return;
+    }
+    this.#version = event.resourceVersion ?? this.#version;
+    this.#refusals = 0;
+  }
+
+  /** A list in pages, all of one state. */
+  async #listPages(signal: AbortSignal): Promise<void> {
+    for (let restarts = 0;; restarts++) {
+      const nodes: NodeRecord[] = [];
+      let continueToken = "";
+      try {
+        for (;;) {
+          this.#pace.spend();
+          const page = await this.#api.listPage(
+            { limit: PAGE_SIZE, continueToken },
+            signal,
+          );
+          for (const node of page.nodes) nodes.push(node);
+          continueToken = page.continueToken;
+          if (continueToken !== "") continue;
+          this.#replace(nodes, page.resourceVersion);
+          return;
+        }
+      } catch (error) {
+        const again = continueToken !== "" && error instanceof ApiError &&
+          isExpired(error.status) && restarts < LIST_RESTARTS;
+        if (!again) throw error;
+      }
+    }
+  }
+
+  #replace(nodes: Iterable<NodeRecord>, version: string): void {
+    this.#store.replace(nodes);
+    this.#version = version;
+    this.#unfinished = 0;
+    this.#refusals = 0;
+    this.#report({
+      synced: true,
+      lastEventAt: this.#options.clock.now(),
+      lastError: undefined,
+    });
+  }
+
+  /** @returns milliseconds until the next try */
+  #failed(error: unknown): number {
+    const { failures } = this.#pace;
+    const status = error instanceof ApiError ? error.status : undefined;
+    if (status !== undefined && this.#version !== undefined) {
+      if (historyIsGone(status)) {
+        this.#options.log.debug(`${errorText(error)}: listing anew`);
+        this.#version = undefined;
+        // The first at once; when it happens again and again, with the pace.
+        const pause = this.#pace.failed();
+        return failures === 0 ? this.#pace.wait() : pause;
+      }
+    }
+    if (this.#version !== undefined && isRefusal(error)) {
+      this.#refusals++;
+      if (this.#refusals >= REFUSALS) {
+        this.#refusals = 0;
+        this.#version = undefined;
+      }
+    }
+    this.#report({ ...this.#status, lastError: errorText(error) });
+    const seconds = error instanceof ApiError ? error.retryAfterSeconds : 0;
+    return this.#pace.failed((seconds ?? 0) * 1_000);
+  }
+
+  #heard(): void {
+    this.#report({
+      ...this.#status,
+      lastEventAt: this.#options.clock.now(),
+      lastError: undefined,
+    });
+  }
+
+  /** The connection has proved itself. */
+  #good(): void {
+    this.#pace.succeeded();
+    this.#report({ ...this.#status, lastError: undefined });
+  }
+
+  #report(status: ReflectorStatus): void {
+    const before = this.#status;
+    this.#status = status;
+    const { lastError, synced } = status;
+    if (before.lastError === lastError && before.synced === synced) return;
+    const { log, onStatus } = this.#options;
+    if (before.lastError !== lastError) {
+      if (lastError !== undefined) log.warn(lastError);
+      else {log.info("The API server answers again", {
+          nodes: this.#store.size,
+        });}
+    }
+    onStatus?.(status);
+  }
+}
+
+/**
+ * May a list in pages do where a streamed one did not? Not where the server is
+ * away, busy, or would refuse that just as well.
+ */
+function fallsBack(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  const { status } = error;
+  return !isTooManyRequests(status) && status.code !== 401 &&
+    status.code !== 403;
+}
+
+function historyIsGone(status: Status): boolean {
+  return isExpired(status) || isTooLarge(status) || isUnreadable(status);
+}
+
+/** The server does not like the watch itself: not its client, not its load. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof SyntaxError) return true;
+  if (!(error instanceof ApiError)) return false;
+  return !isUs(error.status) && !isTooManyRequests(error.status);
+}
+
+function isUs({ code }: Status): boolean {
+  return code === 401 || code === 403;
+}
