@@ -152,8 +152,13 @@ function urlHost(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
-/** The same program as in production, from this tree, offline. */
+/**
+ * The same program as in production: `$LAB_AGENT` where it is set ("/usr/local/bin/clusternet",
+ * say), else this tree, offline.
+ */
 function agentProgram(): readonly string[] {
+  const given = Deno.env.get("LAB_AGENT") ?? "";
+  if (given !== "") return given.split(" ");
   return [
     Deno.execPath(),
     ...["run", "--allow-all", "--cached-only", "--no-prompt", "--quiet"],

@@ -34,6 +34,10 @@ export async function makeUnderlay(
     setup: `
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p ${LAB_DIR} ${PER_BOOT.join(" ")}
+echo "# a lab has no name server" > ${LAB_DIR}/resolv.conf
+if [ -f /etc/resolv.conf ]; then
+  mount --bind ${LAB_DIR}/resolv.conf /etc/resolv.conf
+fi
 ip link set lo up
 ip link add ${BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ${quiet(plan, BRIDGE)}
