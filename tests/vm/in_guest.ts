@@ -26,6 +26,10 @@ export async function sh(commandLine: string): Promise<string> {
   return await runText(commandLine.split(" "));
 }
 
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /** Two network namespaces joined by a veth pair, 192.0.2.1 and 192.0.2.2; gone at the end. */
 export class NamespacePair implements AsyncDisposable {
   readonly left: string;

@@ -8,51 +8,14 @@
 import assert from "node:assert/strict";
 import { run, runText } from "./host.ts";
 import { guestTest, NamespacePair, sh } from "./in_guest.ts";
+import { WireGuardPair } from "./wireguard_pair.ts";
 
 guestTest(
   "the kernel carries packets through WireGuard between namespaces",
   async () => {
-    await using pair = await NamespacePair.create("wg");
-    const sides = await Promise.all(
-      [pair.left, pair.right].map(async (name, index) => {
-        const key = (await sh("wg genkey")).trim();
-        const publicKey = new TextDecoder().decode(
-          await run(["wg", "pubkey"], { stdin: new TextEncoder().encode(key) }),
-        ).trim();
-        const file = await Deno.makeTempFile();
-        await Deno.writeTextFile(file, key);
-        await sh(`ip -n ${name} link add wg0 type wireguard`);
-        await sh(
-          `ip netns exec ${name} wg set wg0 listen-port 7838 private-key ${file}`,
-        );
-        await Deno.remove(file);
-        return {
-          name,
-          publicKey,
-          underlay: `192.0.2.${index + 1}`,
-          inner: `10.0.${index}.1`,
-        };
-      }),
-    );
-    const [left, right] = sides;
-    assert.ok(left !== undefined && right !== undefined);
-    for (
-      const [self, other] of [[left, right] as const, [right, left] as const]
-    ) {
-      const peer = `peer ${other.publicKey} endpoint ${other.underlay}:7838`;
-      await sh(
-        `ip netns exec ${self.name} wg set wg0 ${peer} allowed-ips ${other.inner}/32`,
-      );
-      await sh(`ip -n ${self.name} address add ${self.inner}/16 dev wg0`);
-      await sh(`ip -n ${self.name} link set wg0 up`);
-    }
-    await sh(
-      `ip netns exec ${left.name} ping -q -c 3 -i 0.2 -W 2 ${right.inner}`,
-    );
-    assert.match(
-      await sh(`ip netns exec ${left.name} wg show wg0 transfer`),
-      /\t[1-9]\d*\t[1-9]\d*\n/,
-    );
+    await using tunnel = await WireGuardPair.create("wg");
+    const show = `ip netns exec ${tunnel.left.namespace} wg show wg0 transfer`;
+    assert.match(await sh(show), /\t[1-9]\d*\t[1-9]\d*\n/);
   },
 );
 

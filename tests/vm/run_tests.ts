@@ -33,7 +33,7 @@ async function main(): Promise<number> {
       command: [
         "sh",
         "-c",
-        'uname -sr; exec deno test -A --quiet "$@"',
+        'uname -sr; exec deno test -A "$@"',
         "sh",
         ...files,
       ],
