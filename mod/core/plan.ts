@@ -157,9 +157,10 @@ function planRoutes(
   }
   for (const route of wanted) {
     const there = found.filter((other) => sameRouteKey(route, other));
-    const foreign = there.find(({ protocol }) => protocol !== ROUTE_PROTOCOL);
+    const foreign = found.find((other) => goesBefore(other, route));
     const same = there.find((other) => sameRoute(route, other));
-    const ours = same ?? there.find((other) => other !== foreign);
+    const ours = same ??
+      there.find(({ protocol }) => protocol === ROUTE_PROTOCOL);
     if (ours !== undefined) kept.add(ours);
     if (foreign !== undefined) blocked.push(inTheWay(foreign));
     else if (same === undefined) {
@@ -176,6 +177,14 @@ function planRoutes(
     .toSorted((a, b) => a.metric - b.metric) // the dead end beneath goes last
     .map((route): Step => ({ kind: "remove-route", route }));
   return { add, remove, blocked };
+}
+
+/** Would the kernel take somebody else's route before ours, or not take ours beside it? */
+function goesBefore(other: Route, ours: Route): boolean {
+  if (other.protocol === ROUTE_PROTOCOL) return false;
+  const better = ours.type === "unicast" && other.metric < ours.metric &&
+    other.destination === ours.destination;
+  return better || sameRouteKey(other, ours);
 }
 
 function inTheWay(route: Route): string {

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import {
+  type Address,
   addressBytes,
   addressFromBytes,
   contains,
   endpointText,
   firstAddress,
+  makePrefix,
   overlaps,
   parseAddress,
   parsePrefix,
+  prefixAddress,
+  prefixBits,
 } from "../../mod/core/address.ts";
 import { Random } from "../support/random.ts";
 
@@ -111,4 +115,31 @@ Deno.test("firstAddress() is the network address plus one", () => {
 Deno.test("endpointText() brackets IPv6", () => {
   assert.equal(endpointText(parseAddress("10.0.0.1"), 7838), "10.0.0.1:7838");
   assert.equal(endpointText(parseAddress("fd00::1"), 7838), "[fd00::1]:7838");
+});
+
+/** All bits of an address as one number. */
+function whole(address: Address): bigint {
+  return addressBytes(address).reduce(
+    (sum, byte) => sum << 8n | BigInt(byte),
+    0n,
+  );
+}
+
+Deno.test("contains() is what comparing whole numbers gives", () => {
+  const random = new Random(5);
+  for (let turn = 0; turn < 5000; turn++) {
+    const bytes = random.pick([4, 16]);
+    const bits = random.below(bytes * 8 + 1);
+    const outer = makePrefix(random.bytes(bytes), bits);
+    // Near enough to be inside now and then.
+    const near = addressBytes(prefixAddress(outer));
+    const at = random.below(bytes);
+    near[at] = (near[at] ?? 0) ^ (1 << random.below(8));
+    const inner = makePrefix(near, random.below(bytes * 8 + 1));
+    const shift = BigInt(bytes * 8 - bits);
+    const expected = prefixBits(inner) >= bits &&
+      whole(prefixAddress(inner)) >> shift ===
+        whole(prefixAddress(outer)) >> shift;
+    assert.equal(contains(outer, inner), expected, `${outer} ${inner}`);
+  }
 });

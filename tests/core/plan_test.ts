@@ -250,6 +250,35 @@ Deno.test("plan() leaves a foreign route alone, says how to remove it and writes
   assert.equal(routes.length, 3);
 });
 
+Deno.test("plan() minds a foreign route only where the kernel would take it before ours", () => {
+  const machine = new Machine([node(1), node(2)]);
+  machine.turn();
+  const routes = machine.observed.routes ?? [];
+  const foreign = (destination: string, metric: number): Route => ({
+    destination: destination as Route["destination"],
+    type: "unicast",
+    device: "eth0",
+    source: undefined,
+    metric,
+    protocol: 4,
+  });
+  const rows: [Route, boolean][] = [
+    [foreign("10.0.0.0/16", 0), true],
+    [foreign("10.0.0.0/16", 100), false],
+    [foreign("fd00::/48", 256), true],
+    [foreign("fd00::/48", 1024), true],
+    [foreign("fd00::/48", 2000), false],
+    [foreign("fd00::/48", 0xffff_ffff), true],
+    [foreign("10.9.0.0/16", 0), false],
+  ];
+  for (const [route, blocks] of rows) {
+    machine.observed = { ...machine.observed, routes: [...routes, route] };
+    const { steps, blocked } = machine.plan();
+    assert.deepEqual(steps, []);
+    assert.equal(blocked.length, blocks ? 1 : 0, JSON.stringify(route));
+  }
+});
+
 Deno.test("plan() touches nothing of a foreign link but keeps the dead ends", () => {
   const machine = new Machine([node(1), node(2)]);
   const link = { kind: "dummy", alias: "", mtu: 1500, up: true };
