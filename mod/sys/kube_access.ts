@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Secret } from "./secret.ts";
+import type { Secret } from "./secret.ts";
 
 /** As read at one time. PEM where it is about TLS. */
 export interface Credentials {
@@ -90,8 +90,4 @@ export function sameTls(a: Credentials, b: Credentials): boolean {
   return a.caCerts.join() === b.caCerts.join() &&
     a.clientCert === b.clientCert &&
     (a.clientKey === b.clientKey || a.clientKey?.equals(b.clientKey) === true);
-}
-
-export function bearer(token: string): Secret {
-  return new Secret(`Bearer ${token}`);
 }
