@@ -7,7 +7,7 @@
  */
 
 import { ERRNO, KernelError } from "../core/errors.ts";
-import { decodeEvent, eventText, type KernelEvent } from "../wire/event.ts";
+import { decodeEvent, type KernelEvent } from "../wire/event.ts";
 import { decodeMessages, NETLINK_ROUTE } from "../wire/netlink.ts";
 import type { Descriptor, Shim } from "./shim.ts";
 
@@ -37,10 +37,8 @@ const DATAGRAM_BYTES = 65_536;
 export interface WatchOptions {
   /** Ends the watch, cleanly. */
   readonly signal: AbortSignal;
-  /** Called with words for people. Must not throw and not take long. */
-  readonly ring: (what: string) => void;
-  /** Which events ring; all by default. Those that tell of lost ones always do. */
-  readonly concerns?: (event: KernelEvent) => boolean;
+  /** Must not throw and not take long; `eventText()` has words for people. */
+  readonly ring: (event: KernelEvent) => void;
   /** Called once, when nothing from now on will be missed. */
   readonly ready?: () => void;
 }
@@ -93,22 +91,22 @@ function drain(shim: Shim, watch: Watch): void {
       const errno = error instanceof KernelError ? error.errno : 0;
       if (errno === ERRNO.EAGAIN) return;
       if (errno !== ERRNO.ENOBUFS) throw error;
-      options.ring(eventText({ kind: "lost" }));
+      options.ring({ kind: "lost" });
     }
   }
 }
 
 function tell(datagram: Uint8Array, options: WatchOptions): void {
-  const { ring, concerns = (): boolean => true } = options;
+  const { ring } = options;
   let messages;
   try {
     messages = decodeMessages(datagram).map(decodeEvent);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     // What cannot be read may have been anything.
-    return ring(eventText({ kind: "lost" }));
+    return ring({ kind: "lost" });
   }
   for (const event of messages) {
-    if (event !== undefined && concerns(event)) ring(eventText(event));
+    if (event !== undefined) ring(event);
   }
 }

@@ -14,12 +14,12 @@ import { Attributes, type Writer } from "./attribute.ts";
 import { need, type Request } from "./netlink.ts";
 
 /** include/uapi/linux/genetlink.h: the family that knows the others */
-const GENL_ID_CTRL = 16;
+export const GENL_ID_CTRL = 16;
 const CTRL_CMD_GETFAMILY = 3;
 const CTRL_ATTR_FAMILY_ID = 1;
 const CTRL_ATTR_FAMILY_NAME = 2;
 
-export const GENL_HDRLEN = 4;
+const GENL_HDRLEN = 4;
 
 /** ENOENT where the kernel has no such family (and no module that brings it). */
 export function getFamily(name: string): Request {

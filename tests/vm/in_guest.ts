@@ -7,7 +7,7 @@
 
 import { runText } from "./host.ts";
 
-const IN_GUEST = Deno.env.get("CLUSTERNET_GUEST") !== undefined;
+export const IN_GUEST = Deno.env.get("CLUSTERNET_GUEST") !== undefined;
 
 /** A test that runs in the guest only; elsewhere it says that it is skipped. */
 export function guestTest(name: string, fn: () => Promise<void>): void {

@@ -1,0 +1,106 @@
+/**
+ * The contract of WireGuard ports, kept by the kernel's.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { WireGuardPort } from "../../mod/agent/ports.ts";
+import type { PublicKey } from "../../mod/core/key.ts";
+import type { PeerChange } from "../../mod/core/state.ts";
+import { Rtnetlink } from "../../mod/sys/rtnetlink.ts";
+import { loadShim } from "../../mod/sys/shim.ts";
+import { KernelWireGuard } from "../../mod/sys/wireguard_kernel.ts";
+import {
+  peerKey,
+  wireGuardContract,
+  type WireGuardLab,
+} from "../contract/wireguard.ts";
+import { guestTest, IN_GUEST, sh } from "./in_guest.ts";
+
+const shim = await loadShim();
+const port: WireGuardPort = new KernelWireGuard(shim);
+const LINK = "cnwg0";
+
+async function makeLab(): Promise<WireGuardLab> {
+  const routes = new Rtnetlink(shim);
+  await routes.createLink(LINK);
+  await routes.setLinkUp(LINK);
+  return {
+    port,
+    link: LINK,
+    setPresharedKey: async (peer: PublicKey): Promise<void> => {
+      const file = await Deno.makeTempFile();
+      await Deno.writeTextFile(file, btoa("p".repeat(32)));
+      await sh(`wg set ${LINK} peer ${peer} preshared-key ${file}`);
+      await Deno.remove(file);
+    },
+    occupyPort: (port: number): Promise<AsyncDisposable> => {
+      const hostname = "0.0.0.0";
+      const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+      return Promise.resolve({
+        [Symbol.asyncDispose]: (): Promise<void> =>
+          Promise.resolve(socket.close()),
+      });
+    },
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      await sh(`ip link del ${LINK}`);
+    },
+  };
+}
+
+if (!IN_GUEST) console.log("SKIPPED the kernel's WireGuard: needs the guest");
+wireGuardContract("kernel", makeLab, { ignore: !IN_GUEST });
+
+guestTest(
+  "KernelWireGuard.available() finds the kernel's WireGuard",
+  async () => {
+    assert.equal(await new KernelWireGuard(shim).available(), true);
+  },
+);
+
+guestTest(
+  "KernelWireGuard says what it could not do, on what, and why",
+  async () => {
+    await assert.rejects(port.read("cn-none"), {
+      message: "Cannot read WireGuard device cn-none: No such device",
+    });
+    await assert.rejects(port.setListenPort("cn-none", 1), {
+      message: "Cannot set listen port of cn-none to 1: No such device",
+    });
+  },
+);
+
+guestTest(
+  "KernelWireGuard sets 5,000 peers without holding up the event loop",
+  async () => {
+    await using _lab = await makeLab();
+    const changes = Array.from({ length: 5000 }, (_, n): PeerChange => ({
+      kind: "set-peer",
+      publicKey: peerKey(n),
+      create: true,
+      endpoint: undefined,
+      addAllowedIps: [],
+      removeAllowedIps: [],
+      keepaliveSeconds: undefined,
+      clearPresharedKey: false,
+      replaces: undefined,
+      node: `n${n}`,
+    }));
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    try {
+      await port.changePeers(LINK, changes);
+      const whileSetting = ticks;
+      assert.equal((await port.read(LINK)).peers.size, 5000);
+      // 17 messages, and a dump of some 30.
+      assert(whileSetting >= 10, `${whileSetting} ticks while setting`);
+      assert(
+        ticks - whileSetting >= 5,
+        `${ticks - whileSetting} while reading`,
+      );
+    } finally {
+      clearInterval(timer);
+    }
+  },
+);
