@@ -15,17 +15,16 @@ import {
   type PrivateKey,
   type PublicKey,
 } from "../core/key.ts";
+import { hasRemovals, withoutRobbery } from "../core/removals.ts";
 import type { Device, Peer, PeerChange } from "../core/state.ts";
 import { errnoText } from "../wire/errno.ts";
 import {
   GET_REQUEST,
-  hasRemovals,
   listenPortRequest,
   parseAnswer,
   peersRequest,
   privateKeyRequest,
   type UapiDevice,
-  withoutRobbery,
 } from "../wire/wg_uapi.ts";
 
 /** Where the programs put their sockets (wireguard.com/xplatform). */

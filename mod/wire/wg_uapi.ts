@@ -83,40 +83,6 @@ export function peersRequest(changes: readonly PeerChange[]): string {
   return `${lines.join("\n")}\n\n`;
 }
 
-/** Does any of them take an AllowedIP from a peer? */
-export function hasRemovals(changes: readonly PeerChange[]): boolean {
-  return changes.some((change) =>
-    change.kind === "set-peer" && change.removeAllowedIps.length > 0
-  );
-}
-
-/**
- * The same changes without the removals that would rob another peer: the
- * throw-away peer takes a prefix from whoever has it.
- *
- * @param peers what the device holds now
- */
-export function withoutRobbery(
-  changes: readonly PeerChange[],
-  peers: ReadonlyMap<PublicKey, Peer>,
-): readonly PeerChange[] {
-  const given = new Set<Prefix>();
-  for (const change of changes) {
-    if (change.kind !== "set-peer") continue;
-    for (const prefix of change.addAllowedIps) given.add(prefix);
-  }
-  return changes.map((change) => {
-    if (change.kind !== "set-peer" || change.removeAllowedIps.length === 0) {
-      return change;
-    }
-    const owned = new Set(peers.get(change.publicKey)?.allowedIps);
-    const removeAllowedIps = change.removeAllowedIps.filter((prefix) =>
-      owned.has(prefix) && !given.has(prefix)
-    );
-    return { ...change, removeAllowedIps };
-  });
-}
-
 function removePeerLines(hex: string): readonly string[] {
   return [`public_key=${hex}`, "remove=true"];
 }

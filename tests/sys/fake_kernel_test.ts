@@ -9,11 +9,8 @@ import assert from "node:assert/strict";
 import { parseAddress, parsePrefix } from "../../mod/core/address.ts";
 import { ERRNO } from "../../mod/core/errors.ts";
 import { type Route, ROUTE_PROTOCOL } from "../../mod/core/state.ts";
-import {
-  peerKey,
-  wireGuardContract,
-  type WireGuardLab,
-} from "../contract/wireguard.ts";
+import { wireGuardContract } from "../contract/wireguard.ts";
+import { peerKey, type WireGuardLab } from "../contract/wireguard_support.ts";
 import { FakeKernel } from "../fakes/kernel.ts";
 
 const LINK = "clusternet";

@@ -16,12 +16,10 @@ import {
 } from "../../mod/core/key.ts";
 import type { PeerChange } from "../../mod/core/state.ts";
 import {
-  hasRemovals,
   listenPortRequest,
   parseAnswer,
   peersRequest,
   privateKeyRequest,
-  withoutRobbery,
 } from "../../mod/wire/wg_uapi.ts";
 import { Random } from "../support/random.ts";
 
@@ -146,32 +144,6 @@ remove=true
 
 `,
   );
-});
-
-Deno.test("withoutRobbery() keeps the removals of what the peer itself has", () => {
-  const peers = new Map([[BOB, {
-    publicKey: BOB,
-    endpoint: undefined,
-    allowedIps: [V4],
-    keepaliveSeconds: 0,
-    presharedKey: false,
-  }]]);
-  const rows: readonly (readonly [readonly PeerChange[], readonly string[]])[] =
-    [
-      [[change({ removeAllowedIps: [V4, V6] })], [V4]],
-      [[change({ publicKey: ALICE_PUBLIC, removeAllowedIps: [V4] })], []],
-      [[
-        change({ removeAllowedIps: [V4] }),
-        change({ publicKey: ALICE_PUBLIC, addAllowedIps: [V4] }),
-      ], []],
-    ];
-  for (const [changes, expected] of rows) {
-    assert.equal(hasRemovals(changes), true);
-    const left = withoutRobbery(changes, peers).flatMap((it) =>
-      it.kind === "set-peer" ? it.removeAllowedIps : []
-    );
-    assert.deepEqual(left, expected);
-  }
 });
 
 const WIREGUARD_GO = `\
