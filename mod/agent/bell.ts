@@ -17,6 +17,10 @@ export class Bell {
     this.#wake.resolve();
   }
 
+  get rung(): boolean {
+    return this.#rung.size > 0;
+  }
+
   /** What rang since the last call; empty after a time-out or abort. */
   take(): ReadonlySet<string> {
     const rung = this.#rung;

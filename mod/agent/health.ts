@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Who found it: a later report of the same source replaces the earlier one. */
+/** Who found it ("nodes" is the watch): a later report of the same source replaces the earlier one. */
 export type Source = "nodes" | "kernel" | "key";
 
 export interface Summary {
@@ -21,10 +21,10 @@ export class Health {
     ["key", ["The public key is not on the Node yet"]],
   ]);
   #peers = 0;
-  readonly #changed: () => void;
+  readonly #changed: (summary: Summary) => void;
 
   /** @param changed called after the summary has changed; must not throw */
-  constructor(changed: () => void = () => {}) {
+  constructor(changed: (summary: Summary) => void = () => {}) {
     this.#changed = changed;
   }
 
@@ -32,13 +32,15 @@ export class Health {
   report(source: Source, problems: readonly string[]): void {
     const before = this.summary().text;
     this.#problems.set(source, problems);
-    if (this.summary().text !== before) this.#changed();
+    const summary = this.summary();
+    if (summary.text !== before) this.#changed(summary);
   }
 
   setPeers(count: number): void {
     if (count === this.#peers) return;
     this.#peers = count;
-    if (this.summary().ready) this.#changed();
+    const summary = this.summary();
+    if (summary.ready) this.#changed(summary);
   }
 
   problems(): readonly string[] {

@@ -45,8 +45,12 @@ export interface LoopOptions {
   readonly log: Log;
   readonly nodes: Nodes;
   readonly reconciler: Reconciler;
-  /** Called after each turn; feeds the watchdog and the publisher. */
+  /** Called after each turn. */
   readonly afterTurn: (report: Report) => void;
+  /** Called as long as the loop goes round, at least every `heartbeatMs`: feeds the watchdog. */
+  readonly alive?: () => void;
+  /** Milliseconds; `undefined`: no faster than the turns. */
+  readonly heartbeatMs?: number | undefined;
 }
 
 /** A task: turns until the signal is aborted. */
@@ -65,7 +69,6 @@ export async function reconcileLoop(
     logNews(options);
     health.report("kernel", report.problems);
     health.setPeers(options.nodes.peers()?.size ?? 0);
-    health.report("nodes", nodeProblems(options.nodes));
     options.afterTurn(report);
     attempt = report.clean && report.problems.length === 0 ? 0 : attempt + 1;
     const pause = attempt === 0
@@ -75,9 +78,24 @@ export async function reconcileLoop(
         maxMs: FULL_TURN_MS,
       });
     if (attempt > 0) nextFull = clock.now() + pause;
-    await bell.wait(Math.max(0, pause), { clock, signal });
-    await clock.sleep(SETTLE_MS, signal);
+    await rest(options, Math.max(0, pause), signal);
   }
+}
+
+/** Until it rings or the time is over, with a heartbeat meanwhile. */
+async function rest(
+  { alive, bell, clock, heartbeatMs = Infinity }: LoopOptions,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = clock.now() + milliseconds;
+  let left = milliseconds;
+  do {
+    alive?.();
+    await bell.wait(Math.min(left, heartbeatMs), { clock, signal });
+    left = end - clock.now();
+  } while (left > 0 && !bell.rung && !signal.aborted);
+  await clock.sleep(SETTLE_MS, signal);
 }
 
 function scopeOf(rung: ReadonlySet<string>, full: boolean): Scope {
@@ -104,10 +122,6 @@ async function attemptTurn(
       clean: false,
     };
   }
-}
-
-function nodeProblems(nodes: Nodes): readonly string[] {
-  return nodes.listed ? [] : ["The first list of Nodes has not arrived yet"];
 }
 
 /** Once for each thing that is amiss with a Node, not at each event. */

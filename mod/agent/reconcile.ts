@@ -11,6 +11,7 @@
  * @module
  */
 
+import { type Address, parseAddress } from "../core/address.ts";
 import { PeerTable } from "../core/advance.ts";
 import type { Config } from "../core/config.ts";
 import { type Desired, desired } from "../core/desired.ts";
@@ -18,7 +19,7 @@ import { FatalError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import { type Plan, plan } from "../core/plan.ts";
-import { foreignLink } from "../core/preflight.ts";
+import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
 import type { State, Step } from "../core/state.ts";
 import { stepText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
@@ -96,6 +97,7 @@ export class Reconciler {
 
   async #full(): Promise<Report> {
     this.#cached = undefined;
+    this.#refuseCutOff();
     const want = await this.#desired();
     let have = await this.#observe(want.state, true);
     this.#refuseForeign(have);
@@ -219,6 +221,18 @@ export class Reconciler {
       : "tun";
   }
 
+  /** Before the first write it ends the agent; later nothing more is written. */
+  #refuseCutOff(): void {
+    const { config, nodes } = this.#options;
+    for (const text of nodes.self()?.internalIps ?? []) {
+      const address = parsedAddress(text);
+      const sentence = address &&
+        cutOff(config.clusterCidrs, address, OWN_INTERNAL_IP);
+      if (sentence === undefined) continue;
+      throw this.#adopted ? new Error(sentence) : new FatalError(sentence, 1);
+    }
+  }
+
   /** At the start only: later it is a problem like any other, and may pass. */
   #refuseForeign({ link, device }: State): void {
     const { config, publicKey } = this.#options;
@@ -239,5 +253,13 @@ export class Reconciler {
       );
     }
     this.#adopted = true;
+  }
+}
+
+function parsedAddress(text: string): Address | undefined {
+  try {
+    return parseAddress(text);
+  } catch {
+    return undefined; // said elsewhere: the Node has no usable InternalIP
   }
 }

@@ -31,16 +31,12 @@ export function preflight(
   const seen = new Set<Address>();
   const sentences: string[] = [];
   const check = (address: Address, what: string): void => {
-    const cidr = clusterCidrs.find((one) => contains(one, address));
-    if (cidr === undefined || seen.has(address)) return;
+    const sentence = cutOff(clusterCidrs, address, what);
+    if (sentence === undefined || seen.has(address)) return;
     seen.add(address);
-    sentences.push(
-      `Cannot use cluster CIDR ${cidr}: it holds ${address}, ${what}, which would ` +
-        "be cut off; give a range that is free with --cluster-cidr, here and to " +
-        "kube-controller-manager",
-    );
+    sentences.push(sentence);
   };
-  for (const address of internalIps) check(address, "this Node's InternalIP");
+  for (const address of internalIps) check(address, OWN_INTERNAL_IP);
   for (const address of apiServers) check(address, "the API server");
   for (const address of host.gateways) check(address, "the default gateway");
   for (const address of resolvers) check(address, "a name server");
@@ -50,6 +46,22 @@ export function preflight(
     check(address, `an address of the link ${link}`);
   }
   return sentences;
+}
+
+/** What an InternalIP is called in the sentence. */
+export const OWN_INTERNAL_IP = "this Node's InternalIP";
+
+/** The sentence if a cluster CIDR holds this address. */
+export function cutOff(
+  clusterCidrs: readonly Prefix[],
+  address: Address,
+  what: string,
+): string | undefined {
+  const cidr = clusterCidrs.find((one) => contains(one, address));
+  if (cidr === undefined) return undefined;
+  return `Cannot use cluster CIDR ${cidr}: it holds ${address}, ${what}, which would ` +
+    "be cut off; give a range that is free with --cluster-cidr, here and to " +
+    "kube-controller-manager";
 }
 
 /** Why a link of our name is not ours; `undefined`: it is, or there is none. */

@@ -274,3 +274,17 @@ Deno.test("the first IPv6 endpoint lowers the MTU", async () => {
   await bench.reconciler.turn("peers");
   assert.equal((await bench.kernel.routes.link(LINK))?.mtu, before - 20);
 });
+
+Deno.test("an own InternalIP inside the cluster CIDR is refused before the first write", async () => {
+  const bench = await makeBench();
+  bench.nodes.replace([
+    node(1, { publicKey: bench.publicKey, internalIps: ["10.0.200.1"] }),
+    node(2),
+  ]);
+  await assert.rejects(bench.reconciler.turn("full"), (error: unknown) => {
+    assert(error instanceof FatalError);
+    assert.match(error.message, /10\.0\.200\.1, this Node's InternalIP/);
+    return true;
+  });
+  assert.deepEqual(bench.kernel.writes, []);
+});

@@ -1,0 +1,170 @@
+/**
+ * The agent's parts, put together: which bell rings whom, and who tells people.
+ *
+ * @module
+ */
+
+import { Bell } from "../agent/bell.ts";
+import { Health, type Summary } from "../agent/health.ts";
+import { ringFor } from "../agent/kernel_rings.ts";
+import { reconcileLoop, RING } from "../agent/loop.ts";
+import { Nodes } from "../agent/nodes.ts";
+import { publishKey } from "../agent/publish.ts";
+import { Reconciler } from "../agent/reconcile.ts";
+import type { Task } from "../agent/supervise.ts";
+import type { Log } from "../core/log.ts";
+import { PeerIndex } from "../core/peer_index.ts";
+import { systemClock as clock } from "../sys/clock.ts";
+import { watchKernel } from "../sys/events.ts";
+import { KubeClient } from "../sys/kube_client.ts";
+import type { Notifier } from "../sys/notify.ts";
+import { Reflector } from "../sys/reflector.ts";
+import type { Setup } from "./setup.ts";
+
+export interface Agent {
+  readonly tasks: readonly Task[];
+  readonly health: Health;
+  /** Aborted when everything stands for the first time. */
+  readonly ready: AbortSignal;
+  close(): void;
+}
+
+export interface ComposeOptions {
+  readonly log: Log;
+  readonly notifier: Notifier;
+  /** Milliseconds between two signs of life; `undefined`: nobody asks for them. */
+  readonly heartbeatMs: number | undefined;
+}
+
+/**
+ * Milliseconds that the first turn waits for the first list of Nodes: with it
+ * there is one turn instead of two, and what our Node says is known before the
+ * first write. An API server that is away is not waited for.
+ */
+const FIRST_LIST_MS = 5_000;
+
+export function compose(setup: Setup, options: ComposeOptions): Agent {
+  const { access, config, publicKey } = setup;
+  const { log } = options;
+  const loopBell = new Bell();
+  const keyBell = new Bell();
+  const started = Promise.withResolvers<void>();
+  const ready = new AbortController();
+  const health = new Health(tellPeople(options, ready));
+  const nodes = new Nodes({
+    index: new PeerIndex(config, publicKey),
+    ring: () => {
+      loopBell.ring(RING.node);
+      started.resolve();
+    },
+    ringSelf: () => keyBell.ring("self"),
+  });
+  const client = new KubeClient(access, {
+    clock,
+    annotation: config.annotation,
+  });
+  const reflector = new Reflector(client, nodes, {
+    clock,
+    log,
+    onStatus: ({ synced, lastError }) => {
+      if (lastError !== undefined) started.resolve();
+      health.report("nodes", synced ? [] : [lastError ?? NO_LIST]);
+    },
+  });
+  const reconciler = new Reconciler({ ...setup, nodes, log });
+  return {
+    health,
+    ready: ready.signal,
+    close: () => client.close(),
+    tasks: [
+      { name: "watch-nodes", run: (signal) => reflector.run(signal) },
+      {
+        name: "reconcile",
+        run: async (signal) => {
+          await within(FIRST_LIST_MS, started.promise, signal);
+          await reconcileLoop({
+            bell: loopBell,
+            clock,
+            health,
+            log,
+            nodes,
+            reconciler,
+            afterTurn: () => keyBell.ring("turn"),
+            alive: () => options.notifier.watchdog(),
+            heartbeatMs: options.heartbeatMs,
+          }, signal);
+        },
+      },
+      {
+        name: "watch-kernel",
+        run: (signal) => watchKernelTask(setup, loopBell, signal),
+      },
+      {
+        name: "publish-key",
+        run: (signal) =>
+          publishKey({
+            api: client,
+            bell: keyBell,
+            clock,
+            health,
+            log,
+            nodeName: config.nodeName,
+            annotation: config.annotation,
+            publicKey,
+            verified: () => reconciler.verified,
+            self: () => nodes.self(),
+          }, signal),
+      },
+    ],
+  };
+}
+
+const NO_LIST = "The first list of Nodes has not arrived yet";
+
+async function watchKernelTask(
+  { config, shim }: Setup,
+  bell: Bell,
+  signal: AbortSignal,
+): Promise<void> {
+  const concern = { link: config.interface, clusterCidrs: config.clusterCidrs };
+  // What happened while nobody watched is found by a look at everything.
+  await watchKernel(shim, {
+    signal,
+    ready: () => bell.ring(RING.link),
+    ring: (news) => {
+      const why = ringFor(news, concern);
+      if (why !== undefined) bell.ring(why);
+    },
+  });
+}
+
+/** systemd and the log hear of every change of the summary, but not of every peer. */
+function tellPeople(
+  { log, notifier }: ComposeOptions,
+  ready: AbortController,
+): (summary: Summary) => void {
+  let said = "";
+  return (summary) => {
+    notifier.status(summary.text);
+    if (summary.ready && !ready.signal.aborted) {
+      notifier.ready();
+      ready.abort();
+    }
+    const text = summary.ready ? "Ready" : summary.text;
+    if (text === said) return;
+    said = text;
+    if (summary.ready) log.info(`Ready: ${summary.text}`);
+    else log.warn(summary.text);
+  };
+}
+
+async function within(
+  milliseconds: number,
+  promise: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  await Promise.race([promise, clock.sleep(milliseconds, either)]);
+  over.abort();
+}

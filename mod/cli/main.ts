@@ -1,0 +1,85 @@
+/**
+ * The command line: one file a command, imported when it is called for.
+ *
+ * @module
+ */
+
+import { errorText, FatalError } from "../core/errors.ts";
+
+const HELP =
+  `clusternet gives a Kubernetes cluster its pod network, over WireGuard.
+
+Usage: clusternet COMMAND [OPTIONS]
+
+Commands:
+  run       Be the agent of this node, until a signal ends it
+  version   Print the version
+  help      Print this text; \`clusternet run --help\` lists the options of run
+
+Exit codes: 0 well; 1 something is wrong, the sentence says what; 2 usage.
+`;
+
+/** @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args;
+  try {
+    return await dispatch(command, rest);
+  } catch (error) {
+    if (error instanceof FatalError) {
+      complain(error.message);
+      return error.exitCode;
+    }
+    complain(`${errorText(error)} (this is a defect of clusternet itself)`);
+    if (error instanceof Error && error.stack !== undefined) {
+      complain(error.stack);
+    }
+    return 1;
+  }
+}
+
+async function dispatch(
+  command: string | undefined,
+  args: readonly string[],
+): Promise<number> {
+  switch (command) {
+    case "run": {
+      const { run } = await import("./run.ts");
+      return await run(args);
+    }
+    case "version":
+    case "--version": {
+      refuseArguments(command, args);
+      const { versionText } = await import("./version.ts");
+      return print(versionText());
+    }
+    case "help":
+    case "--help":
+    case "-h":
+      return print(HELP);
+    case undefined:
+      complain("a command is missing; `clusternet help` lists them");
+      return 2;
+    default:
+      complain(
+        `there is no command "${command}"; \`clusternet help\` lists them`,
+      );
+      return 2;
+  }
+}
+
+function refuseArguments(command: string, args: readonly string[]): void {
+  if (args.length === 0) return;
+  throw new FatalError(
+    `${command} takes no arguments, "${args[0]}" was given`,
+    2,
+  );
+}
+
+function print(text: string): number {
+  console.log(text.trimEnd());
+  return 0;
+}
+
+function complain(text: string): void {
+  console.error(`clusternet: ${text}`);
+}

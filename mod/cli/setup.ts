@@ -1,0 +1,184 @@
+/**
+ * All that `clusternet run` checks and opens before its first write: the
+ * configuration, the way to the API server, the lock, the host, the kind of
+ * WireGuard, and only then the key.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import type { World } from "../agent/observe.ts";
+import { type Address, parseAddress } from "../core/address.ts";
+import { configFile, parseArguments } from "../core/arguments.ts";
+import type { Config } from "../core/config.ts";
+import { errorText, FatalError } from "../core/errors.ts";
+import {
+  derivePublicKey,
+  type PrivateKey,
+  type PublicKey,
+} from "../core/key.ts";
+import type { Log } from "../core/log.ts";
+import { foreignLink, preflight } from "../core/preflight.ts";
+import { parseResolvers } from "../core/resolv_conf.ts";
+import { systemClock } from "../sys/clock.ts";
+import { ConflistFile } from "../sys/conflist_file.ts";
+import { loadOrCreatePrivateKey } from "../sys/key_file.ts";
+import type { KubeAccess } from "../sys/kube_access.ts";
+import { openKubeAccess } from "../sys/kube_auth.ts";
+import { lockLink } from "../sys/lock.ts";
+import { Rtnetlink } from "../sys/rtnetlink.ts";
+import { loadShim, type Shim } from "../sys/shim.ts";
+import { ProcSysctl } from "../sys/sysctl.ts";
+import { KernelWireGuard } from "../sys/wireguard_kernel.ts";
+import { UserspaceWireGuard } from "../sys/wireguard_userspace.ts";
+import { readYaml } from "../sys/yaml_file.ts";
+
+export interface Setup extends Disposable {
+  readonly config: Config;
+  readonly access: KubeAccess;
+  readonly shim: Shim;
+  readonly world: World;
+  readonly privateKey: PrivateKey;
+  readonly publicKey: PublicKey;
+}
+
+/** @throws {FatalError} of exit code 2 */
+export async function readConfig(args: readonly string[]): Promise<Config> {
+  const env = Deno.env.toObject();
+  const path = configFile(args, env);
+  const hostName = Deno.hostname();
+  if (path === undefined) return parseArguments(args, env, { hostName }).config;
+  let content: unknown;
+  try {
+    content = await readYaml(path, "the configuration");
+  } catch (cause) {
+    throw new FatalError(errorText(cause), 2, { cause });
+  }
+  const file = { path, content };
+  return parseArguments(args, env, { hostName, file }).config;
+}
+
+/**
+ * Everything up to the key. What is opened is closed again when a check fails.
+ *
+ * @throws {FatalError} one sentence: what, where, what to do
+ */
+export async function setUp(config: Config, log: Log): Promise<Setup> {
+  using stack = new DisposableStack();
+  const access = await openKubeAccess({
+    kubeconfig: config.kubeconfig,
+    server: config.server,
+    clock: systemClock,
+  });
+  const shim = await loadShim();
+  const routes = new Rtnetlink(shim);
+  await refuseCutOff(config, access, routes);
+  const wireGuard = await chooseWireGuard(config, shim, routes);
+  log.info(
+    `WireGuard is the ${
+      wireGuard.kind === "kernel" ? "kernel's" : "userspace program's"
+    }`,
+  );
+  stack.use(lockLink(config.interface, { shim }));
+  const { key, created } = await loadOrCreatePrivateKey(
+    config.privateKeyFile,
+    shim,
+  );
+  const publicKey = await derivePublicKey(key);
+  const did = created ? "Made a private key in" : "Read the private key from";
+  log.info(`${did} ${config.privateKeyFile}`, { key: publicKey });
+  const world: World = {
+    wireGuard,
+    routes,
+    sysctl: new ProcSysctl(shim),
+    conflist: new ConflistFile({ shim }),
+  };
+  const open = stack.move();
+  return {
+    config,
+    access,
+    shim,
+    world,
+    privateKey: key,
+    publicKey,
+    [Symbol.dispose]: () => open.dispose(),
+  };
+}
+
+/** A cluster CIDR that holds what the machine needs outside the tunnel (I21). */
+async function refuseCutOff(
+  config: Config,
+  access: KubeAccess,
+  routes: Rtnetlink,
+): Promise<void> {
+  const [sentence] = preflight(config.clusterCidrs, {
+    internalIps: [],
+    host: await routes.hostFacts(config.interface),
+    resolvers: parseResolvers(await readIfThere("/etc/resolv.conf")),
+    apiServers: await addressesOf(new URL(access.server).hostname),
+  });
+  if (sentence !== undefined) throw new FatalError(sentence, 1);
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch {
+    return ""; // no name servers are named: then none is cut off
+  }
+}
+
+/** None where the name cannot be looked up now: the tunnel is not what keeps it away. */
+async function addressesOf(host: string): Promise<readonly Address[]> {
+  const plain = host.replace(/^\[|\]$/g, "");
+  try {
+    const found = await lookup(plain, { all: true });
+    return found.map(({ address }) => parseAddress(address));
+  } catch {
+    return [];
+  }
+}
+
+async function chooseWireGuard(
+  config: Config,
+  shim: Shim,
+  routes: Rtnetlink,
+): Promise<World["wireGuard"]> {
+  const name = config.interface;
+  const link = await routes.link(name);
+  const kernel = new KernelWireGuard(shim);
+  const userspace = new UserspaceWireGuard();
+  const hasKernel = config.backend !== "userspace" && await kernel.available();
+  const chosen = config.backend === "userspace" ||
+      (config.backend === "auto" && (link?.kind === "tun" || !hasKernel))
+    ? userspace
+    : kernel;
+  const kind = chosen.kind === "kernel" ? "wireguard" : "tun";
+  const sentence = foreignLink(name, link, kind);
+  if (sentence !== undefined) throw new FatalError(sentence, 1);
+  if (chosen.kind === "kernel" && !hasKernel) {
+    throw new FatalError(
+      "This kernel has no WireGuard: install its module (`modprobe wireguard` " +
+        `says what is amiss), or start a userspace one that outlives the agent (\`wireguard-go ${name}\`) and take --backend userspace`,
+      1,
+    );
+  }
+  if (chosen.kind === "userspace") {
+    await refuseWithoutProgram(config, userspace);
+  }
+  return chosen;
+}
+
+async function refuseWithoutProgram(
+  config: Config,
+  userspace: UserspaceWireGuard,
+): Promise<void> {
+  try {
+    await userspace.read(config.interface);
+  } catch (cause) {
+    const opening = config.backend === "auto"
+      ? "This kernel has no WireGuard, and there is no userspace one: "
+      : "";
+    throw new FatalError(opening + errorText(cause), 1, { cause });
+  }
+}

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { VERSION } from "../../mod/core/version.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function clusternet(...args: readonly string[]): Promise<Ended> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", MAIN, ...args],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
+Deno.test("the version is that of deno.json", async () => {
+  const text = await Deno.readTextFile(
+    new URL("../../deno.json", import.meta.url),
+  );
+  assert.equal(JSON.parse(text).version, VERSION);
+});
+
+Deno.test("clusternet version says versions and machine", async () => {
+  const { code, stdout } = await clusternet("version");
+  assert.equal(code, 0);
+  assert(stdout.startsWith(`clusternet ${VERSION} (Deno `), stdout);
+});
+
+Deno.test("clusternet help lists the commands, and needs nothing", async () => {
+  const { code, stdout, stderr } = await clusternet("help");
+  assert.equal(code, 0);
+  assert.equal(stderr, "");
+  for (const command of ["run", "version", "help"]) {
+    assert.match(stdout, new RegExp(`^  ${command} `, "m"));
+  }
+});
+
+Deno.test("what is no command is one sentence and exit code 2", async () => {
+  for (const args of [[], ["dance"], ["version", "now"]]) {
+    const { code, stdout, stderr } = await clusternet(...args);
+    assert.equal(code, 2, args.join(" "));
+    assert.equal(stdout, "");
+    assert.match(stderr, /^clusternet: [^\n]+\n$/);
+  }
+});
