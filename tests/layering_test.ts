@@ -41,9 +41,10 @@ function* sources(): Generator<Source> {
 }
 
 function* imports(text: string): Generator<string> {
-  const pattern = /\b(?:from|import)\s*\(?\s*"([^"]+)"/g;
+  const pattern =
+    /^(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"/gm;
   for (const match of text.matchAll(pattern)) {
-    if (match[1] !== undefined) yield match[1];
+    yield match[1] ?? match[2] ?? match[3] ?? "";
   }
 }
 
