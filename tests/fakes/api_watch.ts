@@ -208,7 +208,9 @@ class Watch {
     }
     const from = Number(resourceVersion || "0");
     if (sendInitialEvents || from === 0) {
-      if (from > now) throw tooLarge(from, now);
+      // The newest state is read from storage: a cache behind it has to say no.
+      const least = resourceVersion === "" ? store.version : from;
+      if (least > now) throw tooLarge(least, now);
       for (const node of store.list(now)) this.#object("ADDED", node);
       if (sendInitialEvents && bookmarks) this.#send(bookmarkLine(now, true));
       this.#initialLines = this.#lines;

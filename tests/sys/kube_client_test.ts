@@ -1,0 +1,392 @@
+import assert from "node:assert/strict";
+import type { Clock } from "../../mod/core/clock.ts";
+import { annotationPatch } from "../../mod/core/json_patch.ts";
+import { VERSION } from "../../mod/core/version.ts";
+import { systemClock } from "../../mod/sys/clock.ts";
+import {
+  type KubeAccess,
+  NO_CREDENTIALS,
+  refreshing,
+} from "../../mod/sys/kube_access.ts";
+import { KubeClient } from "../../mod/sys/kube_client.ts";
+import { ApiError, NetworkError } from "../../mod/sys/kube_error.ts";
+import { Secret } from "../../mod/sys/secret.ts";
+import { createNode } from "../fakes/api_nodes.ts";
+import { ApiServer } from "../fakes/api_server.ts";
+import { eventually } from "../support/eventually.ts";
+import { scaledClock } from "../support/scaled_clock.ts";
+
+const KEY = "clusternet.dev/wg-pubkey";
+const NEVER = new AbortController().signal;
+
+function accessTo(
+  server: string,
+  token?: () => string,
+): KubeAccess {
+  return refreshing({
+    server,
+    proxyUrl: undefined,
+    source: "the test",
+    now: () => systemClock.now(),
+    read: () =>
+      Promise.resolve({
+        ...NO_CREDENTIALS,
+        authorization: token && new Secret(`Bearer ${token()}`),
+      }),
+  });
+}
+
+interface Pair extends AsyncDisposable {
+  readonly server: ApiServer;
+  readonly client: KubeClient;
+}
+
+function pair(
+  options: { readonly clock?: Clock; readonly token?: () => string } = {},
+): Pair {
+  const server = ApiServer.start();
+  const client = new KubeClient(accessTo(server.url, options.token), {
+    clock: options.clock ?? systemClock,
+    annotation: KEY,
+  });
+  return {
+    server,
+    client,
+    async [Symbol.asyncDispose](): Promise<void> {
+      client.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A server that answers anything in one way, and a client of it. */
+async function against(
+  handler: (request: Request) => Response | Promise<Response>,
+  body: (client: KubeClient, url: string) => Promise<void>,
+  clock: Clock = systemClock,
+): Promise<void> {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    handler,
+  );
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  const client = new KubeClient(accessTo(url), { clock, annotation: KEY });
+  try {
+    await body(client, url);
+  } finally {
+    client.close();
+    await server.shutdown();
+  }
+}
+
+const page = (client: KubeClient): Promise<unknown> =>
+  client.listPage({ limit: 500, continueToken: "" }, NEVER);
+
+Deno.test("a Node is read and patched, by a client that gives its name", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  createNode(server.store, { metadata: { name: "a" } });
+  const node = await client.getNodeMetadata("a", NEVER);
+  assert.equal(node.annotations, undefined);
+  const patch = annotationPatch(node, KEY, { value: "K=" });
+  await client.patchNodeStatus("a", patch, NEVER);
+  const after = await client.getNodeMetadata("a", NEVER);
+  assert.deepEqual(after.annotations, { [KEY]: "K=" });
+  assert.equal(after.uid, node.uid);
+  assert.deepEqual(
+    server.requests.map(({ verb, resource }) => `${verb} ${resource}`),
+    ["get nodes", "patch nodes/status", "get nodes"],
+  );
+  for (const { userAgent } of server.requests) {
+    assert.equal(userAgent, `clusternet/${VERSION}`);
+  }
+  await assert.rejects(
+    client.patchNodeStatus("a", patch, NEVER), // its test fails now
+    (error) => error instanceof ApiError && error.status.code === 422,
+  );
+});
+
+Deno.test("pages follow each other and watches bring events, decoded", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  for (const name of ["a", "b", "c"]) {
+    createNode(server.store, { metadata: { name } });
+  }
+  const first = await client.listPage({ limit: 2, continueToken: "" }, NEVER);
+  assert.deepEqual(first.nodes.map(({ name }) => name), ["a", "b"]);
+  const second = await client.listPage(
+    { limit: 2, continueToken: first.continueToken },
+    NEVER,
+  );
+  assert.deepEqual(second.nodes.map(({ name }) => name), ["c"]);
+  assert.equal(second.continueToken, "");
+  const watch = await client.watch({
+    resourceVersion: "2",
+    initialEvents: false,
+    timeoutSeconds: 1,
+  }, NEVER);
+  const kinds: string[] = [];
+  for (;;) {
+    const events = await watch.read();
+    if (events === undefined) break;
+    kinds.push(...events.map(({ kind }) => kind));
+  }
+  assert.deepEqual(kinds, ["upsert", "upsert", "bookmark"]);
+});
+
+Deno.test("watches have connections of their own, all else shares one", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  const query = {
+    resourceVersion: "1",
+    initialEvents: false,
+    timeoutSeconds: 60,
+  };
+  const watch = await client.watch(query, NEVER);
+  await page(client);
+  await page(client);
+  const other = await client.watch(query, NEVER);
+  const [one, two, three, four] = server.requests.map(({ clientPort }) =>
+    clientPort
+  );
+  assert.notEqual(one, two);
+  assert.equal(two, three);
+  assert.notEqual(four, one);
+  assert.notEqual(four, two);
+  watch.close();
+  assert.equal(await watch.read(), undefined);
+  client.close();
+  assert.equal(await other.read(), undefined);
+  await eventually(() => server.watches.size === 0);
+});
+
+Deno.test("what the API server refuses is said, with the cure", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  server.tokens = new Map();
+  const rows: readonly (readonly [() => Promise<unknown>, string])[] = [
+    [
+      () => page(client),
+      "Cannot list Nodes: 401 Unauthorized: Unauthorized; check the token or the client certificate: they are read again",
+    ],
+  ];
+  for (const [ask, message] of rows) await assert.rejects(ask(), { message });
+  server.tokens = undefined;
+  server.denied = ["list nodes", "watch nodes", "patch nodes/status"];
+  const denied = 'nodes is forbidden: User "system:admin" cannot';
+  const scope = 'in API group "" at the cluster scope';
+  await assert.rejects(page(client), {
+    message:
+      `Cannot list Nodes: 403 Forbidden: ${denied} list resource "nodes" ${scope}; grant nodes list,watch`,
+  });
+  await assert.rejects(client.patchNodeStatus("a", [], NEVER), {
+    message:
+      `Cannot patch Node a: 403 Forbidden: ${denied} patch resource "nodes/status" ${scope}; grant nodes/status patch`,
+  });
+  await assert.rejects(client.getNodeMetadata("a", NEVER), {
+    message: 'Cannot read Node a: 404 NotFound: nodes "a" not found',
+  });
+  server.denied = [];
+  server.faults.add({
+    kind: "status",
+    code: 429,
+    reason: "TooManyRequests",
+    message: "busy",
+    retryAfter: 7,
+  });
+  await assert.rejects(page(client), (error: unknown) => {
+    assert(error instanceof ApiError);
+    assert.equal(error.retryAfterSeconds, 7);
+    assert.equal(
+      error.message,
+      "Cannot list Nodes: 429 TooManyRequests: busy; waiting as asked",
+    );
+    return true;
+  });
+});
+
+Deno.test("an answer that is not the API's is told by its status", async () => {
+  await against(
+    () => new Response("<html>Bad gateway</html>", { status: 502 }),
+    (client) =>
+      assert.rejects(page(client), {
+        message: "Cannot list Nodes: 502 Bad Gateway",
+      }),
+  );
+  await against(
+    () =>
+      new Response(null, {
+        status: 302,
+        headers: { location: "http://127.0.0.1:1/" },
+      }),
+    (client) =>
+      assert.rejects(page(client), {
+        message:
+          "Cannot list Nodes: 302 Found: a redirect, which is not followed",
+      }),
+  );
+  await against(
+    () => new Response("<html>Welcome</html>"),
+    async (client) => {
+      await assert.rejects(page(client), SyntaxError);
+      await assert.rejects(client.getNodeMetadata("a", NEVER), {
+        message: "Cannot read Node a: the answer is no Node",
+      });
+    },
+  );
+});
+
+Deno.test("a server that is not there is told from one that is", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const rows: readonly (readonly [string, RegExp])[] = [
+    [`http://127.0.0.1:${port}`, /: connection refused$/],
+    ["http://no.such.host.invalid", /: its name cannot be resolved$/],
+    [
+      "http://user:pw@127.0.0.1:6000",
+      /\/\/127\.0\.0\.1:6000: the runtime refuses to connect to this port$/,
+    ],
+  ];
+  for (const [url, pattern] of rows) {
+    const client = new KubeClient(accessTo(url), {
+      clock: systemClock,
+      annotation: KEY,
+    });
+    await assert.rejects(page(client), (error: unknown) => {
+      assert(error instanceof NetworkError);
+      assert.match(error.message, /^Cannot reach the API server http:\/\//);
+      assert.match(error.message, pattern);
+      return true;
+    });
+    client.close();
+  }
+  await against(
+    () => new Response("x"),
+    async (_, url) => {
+      const client = new KubeClient(accessTo(url.replace("http", "https")), {
+        clock: systemClock,
+        annotation: KEY,
+      });
+      await assert.rejects(
+        page(client),
+        /: it does not speak TLS on this port$/,
+      );
+      client.close();
+    },
+  );
+});
+
+Deno.test("no answer, half an answer and an endless answer have their deadlines", async () => {
+  await using both = pair({ clock: scaledClock(150) });
+  const { server, client } = both;
+  server.faults.add({ kind: "hang", verbs: ["list"] });
+  await assert.rejects(page(client), /: no answer within 30 s$/);
+  const stalled = new ReadableStream({
+    start: (controller) => controller.enqueue(new Uint8Array([123])),
+  });
+  await against(
+    () => new Response(stalled),
+    (slow) => assert.rejects(page(slow), /: silent for 30 s$/),
+    scaledClock(150),
+  );
+  const bytes = new Uint8Array(1024 * 1024).fill(32);
+  await against(
+    () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(bytes.slice()),
+        }),
+      ),
+    (endless) =>
+      assert.rejects(page(endless), /an answer of over 134217728 bytes$/),
+  );
+  // After all that a request goes through, on a new connection.
+  await page(client);
+});
+
+Deno.test("an abort ends a request at once, whatever its phase", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  server.faults.add({ kind: "hang", verbs: ["list", "watch"], times: 2 });
+  const query = {
+    resourceVersion: "1",
+    initialEvents: false,
+    timeoutSeconds: 9,
+  };
+  for (
+    const ask of [
+      (signal: AbortSignal) =>
+        client.listPage({ limit: 1, continueToken: "" }, signal),
+      (signal: AbortSignal) => client.watch(query, signal),
+    ]
+  ) {
+    const start = performance.now();
+    await assert.rejects(ask(AbortSignal.timeout(50)));
+    assert(performance.now() - start < 900);
+  }
+  const stalled = new ReadableStream({
+    start: (controller) => controller.enqueue(new Uint8Array([123])),
+  });
+  await against(() => new Response(stalled), async (slow) => {
+    const start = performance.now();
+    await assert.rejects(
+      slow.listPage({ limit: 1, continueToken: "" }, AbortSignal.timeout(50)),
+    );
+    assert(performance.now() - start < 900);
+  });
+  await assert.rejects(
+    client.getNodeMetadata("a", AbortSignal.abort(new Error("stopped"))),
+    /stopped/,
+  );
+});
+
+Deno.test("a refused token is read again, and tried again only if it is another", async () => {
+  let token = "old";
+  await using both = pair({ token: () => token });
+  const { server, client } = both;
+  server.tokens = new Map([["old", "x"], ["new", "x"]]);
+  await page(client);
+  server.tokens = new Map([["new", "x"]]);
+  token = "new";
+  await page(client); // within the minute: old, refused, new
+  assert.deepEqual(server.requests.map((request) => request.token), [
+    "old",
+    "old",
+    "new",
+  ]);
+  server.tokens = new Map();
+  await assert.rejects(page(client), /401/);
+  assert.equal(server.requests.length, 4);
+});
+
+Deno.test("Node names are one segment of the path, whatever is in them", async () => {
+  await using both = pair();
+  const { client, server } = both;
+  for (const name of ["a/status", "a/../../x", "a?watch=1", "a#b", "a%2fb"]) {
+    await assert.rejects(client.getNodeMetadata(name, NEVER), {
+      message:
+        `Cannot read Node ${name}: 404 NotFound: nodes "${name}" not found`,
+    });
+    const { resource, verb } = server.requests.at(-1) ?? {};
+    assert.deepEqual([verb, resource], ["get", "nodes"]);
+  }
+});
+
+Deno.test("clients and bodies are given up: two hundred requests leave nothing open", async () => {
+  await using both = pair();
+  const { client, server } = both;
+  const query = {
+    resourceVersion: "1",
+    initialEvents: false,
+    timeoutSeconds: 60,
+  };
+  for (let round = 0; round < 100; round++) {
+    const watch = await client.watch(query, NEVER);
+    watch.close();
+    await client.getNodeMetadata("none", NEVER).catch(() => {});
+  }
+  await eventually(() => server.watches.size === 0);
+  const fds = [...Deno.readDirSync("/proc/self/fd")].length;
+  assert(fds < 200, `${fds} descriptors`);
+});
