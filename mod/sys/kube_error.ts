@@ -33,9 +33,16 @@ export class ApiError extends Error {
   }
 }
 
-/** There was no answer, or none to the end. */
+/** There was no answer, or none to the end. The message is the whole sentence. */
 export class NetworkError extends Error {
   override readonly name = "NetworkError";
+  /** The runtime's own words, for debugging. */
+  readonly detail: string | undefined;
+
+  constructor(message: string, detail?: string) {
+    super(message);
+    this.detail = detail;
+  }
 }
 
 function sentence({ what, grant }: Operation, status: Status): string {
@@ -69,7 +76,7 @@ export function shownServer(server: string): string {
 export function networkError(server: string, error: unknown): NetworkError {
   return new NetworkError(
     `Cannot reach the API server ${shownServer(server)}: ${reasonOf(error)}`,
-    { cause: error },
+    textOf(error),
   );
 }
 

@@ -52,6 +52,13 @@ function changeLine(change: Change): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** The runtime prints it: in one line, not with a stack. */
+function cutOff(): Error {
+  const error = new Error();
+  error.stack = "(a watch is cut off, as a test asked for)";
+  return error;
+}
+
 function bookmarkLine(
   version: number,
   initialEnd: boolean,
@@ -151,7 +158,7 @@ class Watch {
   end(how: "eof" | "cut"): void {
     const controller = this.#controller;
     this.#release();
-    if (how === "cut") controller?.error(new Error("cut off"));
+    if (how === "cut") controller?.error(cutOff());
     else controller?.close();
   }
 
