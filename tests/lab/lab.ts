@@ -152,6 +152,17 @@ function urlHost(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
+/** What the agent is allowed, here as in the README: not everything. */
+const PERMISSIONS: readonly string[] = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-env",
+  "--allow-sys=hostname,uid",
+  "--allow-ffi",
+];
+
 /**
  * The same program as in production: `$LAB_AGENT` where it is set ("/usr/local/bin/clusternet",
  * say), else this tree, offline.
@@ -161,7 +172,7 @@ function agentProgram(): readonly string[] {
   if (given !== "") return given.split(" ");
   return [
     Deno.execPath(),
-    ...["run", "--allow-all", "--cached-only", "--no-prompt", "--quiet"],
+    ...["run", "--cached-only", "--no-prompt", "--quiet", ...PERMISSIONS],
     fileURLToPath(new URL("../../main.ts", import.meta.url)),
   ];
 }

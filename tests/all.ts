@@ -1,0 +1,174 @@
+/**
+ * `deno task test`: everything that this machine can run, one stage after the
+ * other, with one count at the end. What a stage must skip it says aloud
+ * ("SKIPPED …"), and the count has it.
+ *
+ * @module
+ */
+
+import { installMissing, missingPackages } from "./lab/needs.ts";
+import { TEST_NEEDS } from "./needs.ts";
+import {
+  installPackages,
+  missingNeeds,
+  needsText,
+} from "./support/packages.ts";
+import { guestNeeds } from "./vm/host.ts";
+
+const HELP = `Runs all tests that this machine can run.
+
+Usage: deno task test [--no-install] [--only STAGE]
+
+  --no-install   List the Debian packages that are missing, and stop
+  --only STAGE   One stage alone: ok, lab or vm (may be repeated)
+  --help         Print this text
+`;
+
+interface Stage {
+  readonly name: string;
+  readonly what: string;
+  readonly task: string;
+}
+
+const STAGES: readonly Stage[] = [
+  {
+    name: "ok",
+    what: "format, lint, types, layers, unit tests, examples in the docs",
+    task: "ok",
+  },
+  {
+    name: "lab",
+    what: "namespaces, wireguard-go, the real CNI plugins",
+    task: "test:lab",
+  },
+  { name: "vm", what: "a stock Debian kernel under QEMU", task: "test:vm" },
+];
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const only = new Set<string>();
+  let install = true;
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    const name = args[at + 1] ?? "";
+    if (arg === "--help") return say(HELP);
+    if (arg === "--no-install") install = false;
+    else if (arg === "--only" && STAGES.some((stage) => stage.name === name)) {
+      only.add(name);
+      at++;
+    } else {
+      console.error(`test: cannot use "${arg} ${name}".\n\n${HELP}`);
+      return 2;
+    }
+  }
+  if (!install) return await listMissing();
+  await prepare();
+  const stages = STAGES.filter((stage) =>
+    only.size === 0 || only.has(stage.name)
+  );
+  return await runAll(stages);
+}
+
+function say(text: string): number {
+  console.log(text.trimEnd());
+  return 0;
+}
+
+/** What is missing is installed, or else listed. */
+async function prepare(): Promise<void> {
+  await installMissing(console.log);
+  const missing = missingNeeds([...TEST_NEEDS, ...guestNeeds()]);
+  if (missing.length === 0) return;
+  console.log(`installing Debian packages:\n${needsText(missing)}`);
+  await installPackages(missing.map((need) => need.package));
+}
+
+async function listMissing(): Promise<number> {
+  const needs = [...TEST_NEEDS, ...guestNeeds()];
+  const missing = [...await missingPackages(), ...missingNeeds(needs)];
+  if (missing.length === 0) return say("Nothing is missing.");
+  say(`These Debian packages are missing:\n${needsText(missing)}`);
+  return 1;
+}
+
+async function runAll(stages: readonly Stage[]): Promise<number> {
+  const total: Count = { passed: 0, failed: 0, skipped: 0 };
+  const skipped: string[] = [];
+  const rows: string[] = [];
+  for (const stage of stages) {
+    console.log(`\n=== ${stage.name}: ${stage.what}`);
+    const started = performance.now();
+    const { count, skips } = await runStage(stage);
+    const seconds = Math.round((performance.now() - started) / 1_000);
+    rows.push(
+      `${stage.name.padEnd(4)} ${countText(count)}, ${seconds} s`,
+    );
+    total.passed += count.passed;
+    total.failed += count.failed;
+    total.skipped += count.skipped;
+    skipped.push(...skips);
+  }
+  console.log(`\n${rows.join("\n")}`);
+  for (const line of skipped) console.log(line);
+  console.log(countText(total));
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+function countText(count: Count): string {
+  const skipped = count.skipped === 0 ? "" : `, ${count.skipped} skipped`;
+  return `${count.passed} passed, ${count.failed} failed${skipped}`;
+}
+
+async function runStage(
+  stage: Stage,
+): Promise<{ readonly count: Count; readonly skips: readonly string[] }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", stage.task],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const count: Count = { passed: 0, failed: 0, skipped: 0 };
+  const skips: string[] = [];
+  await eachLine(child.stdout, (line) => {
+    console.log(line);
+    addSummary(count, line);
+    if (line.includes("SKIPPED ")) skips.push(line.trim());
+  });
+  const { code } = await child.status;
+  // A stage that fails outside its tests (a type error, say) is a failure too.
+  if (code !== 0 && count.failed === 0) count.failed++;
+  return { count, skips };
+}
+
+/** `deno test` closes with "ok | 17 passed | 0 failed | 2 ignored (3s)". */
+function addSummary(count: Count, line: string): void {
+  const match =
+    /\b(?:ok|FAILED) \| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/
+      .exec(line);
+  if (match === null) return;
+  count.passed += Number(match[1]);
+  count.failed += Number(match[2]);
+  count.skipped += Number(match[3] ?? 0);
+}
+
+async function eachLine(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  take: (line: string) => void,
+): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) take(line);
+  }
+  if (rest !== "") take(rest);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

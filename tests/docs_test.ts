@@ -1,0 +1,92 @@
+/**
+ * What the documentation says is what the program does.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { helpText } from "../mod/core/config.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+function read(path: string): string {
+  return Deno.readTextFileSync(new URL(path, ROOT));
+}
+
+function* pages(): Generator<string> {
+  for (const name of ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]) {
+    yield name;
+  }
+  for (const { name } of Deno.readDirSync(new URL("docs/", ROOT))) {
+    yield `docs/${name}`;
+  }
+}
+
+Deno.test("the README's options are those of clusternet run --help", () => {
+  const [, block] = /<!-- options[^>]*-->\s+```\n([\s\S]*?)```/.exec(
+    read("README.md"),
+  ) ?? [];
+  assert.equal(block, helpText().trimEnd() + "\n");
+});
+
+Deno.test("the README starts with the two commands, and they are tasks", () => {
+  const [, block = ""] = /^# clusternet\n\n```sh\n([\s\S]*?)```/.exec(
+    read("README.md"),
+  ) ?? [];
+  const tasks = Object.keys(JSON.parse(read("deno.json")).tasks);
+  const named = [...block.matchAll(/^npx -y deno@[\d.]+ task (\S+)/gm)]
+    .map((match) => match[1]);
+  assert.deepEqual(named, ["demo", "test"]);
+  for (const name of named) assert(tasks.includes(name ?? ""));
+});
+
+Deno.test("every task is described", () => {
+  const { tasks } = JSON.parse(read("deno.json"));
+  for (const [name, task] of Object.entries(tasks)) {
+    assert(
+      typeof task === "object" && task !== null && "description" in task,
+      `task ${name} has no description`,
+    );
+  }
+});
+
+Deno.test("every file that a page names by a link or as code is there", () => {
+  const wrong: string[] = [];
+  for (const page of pages()) {
+    const text = read(page);
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)];
+    const code = [
+      ...text.matchAll(/`((?:mod|tests|docs|deploy|ffi)\/[\w./-]+)`/g),
+    ];
+    for (const [, path = ""] of [...links, ...code]) {
+      try {
+        Deno.statSync(new URL(path, ROOT));
+      } catch {
+        wrong.push(`${page}: ${path}`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("the sentences in docs/troubleshooting.md are the program's", () => {
+  const source = [...sources(new URL("mod/", ROOT))].join("\n")
+    // Sentences that the formatter has broken are one again.
+    .replaceAll(/["`] \+\s+["`]/g, "");
+  const rows = read("docs/troubleshooting.md").matchAll(/^\| `([^`]+)`/gm);
+  const wrong: string[] = [];
+  for (const [, sentence = ""] of rows) {
+    const [longest = ""] = sentence.replaceAll("clusternet", "…").split("…")
+      .map((part) => part.replace(/^[;:, ]+|[:, ]+$/g, ""))
+      .sort((a, b) => b.length - a.length);
+    if (!source.includes(longest)) wrong.push(`${sentence} ("${longest}")`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+function* sources(folder: URL): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* sources(new URL(`${name}/`, folder));
+    else yield Deno.readTextFileSync(new URL(name, folder));
+  }
+}

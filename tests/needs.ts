@@ -1,0 +1,30 @@
+/**
+ * What single tests need beyond the lab and the guest.
+ *
+ * @module
+ */
+
+import type { Need } from "./support/packages.ts";
+
+export const TEST_NEEDS: readonly Need[] = [
+  {
+    package: "openssl",
+    why: "certificates for the tests of TLS",
+    anyOf: ["openssl"],
+  },
+  {
+    package: "strace",
+    why: "ends a process before its every system call",
+    anyOf: ["strace"],
+  },
+  {
+    package: "gcc-aarch64-linux-gnu",
+    why: "compiles the shim for aarch64",
+    anyOf: ["aarch64-linux-gnu-gcc"],
+  },
+  {
+    package: "qemu-user",
+    why: "runs the shim of aarch64",
+    anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
+  },
+];
