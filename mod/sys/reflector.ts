@@ -19,17 +19,16 @@ import { errorText } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { NodeRecord, NodeSink } from "../core/node.ts";
 import type { WatchEvent } from "../wire/node_json.ts";
-import {
-  isExpired,
-  isTooLarge,
-  isTooManyRequests,
-  isUnreadable,
-  type Status,
-} from "../wire/status_json.ts";
 import type { NodeLister, NodeWatch } from "./kube_client.ts";
 import { ApiError, NetworkError } from "./kube_error.ts";
+import { listInPages } from "./node_pages.ts";
 import { NodeStore } from "./node_store.ts";
 import { Pace } from "./pace.ts";
+import {
+  fallsBackToPages,
+  historyIsGone,
+  isRefusal,
+} from "./reflector_errors.ts";
 import { Silence } from "./silence.ts";
 
 export interface ReflectorStatus {
@@ -48,8 +47,6 @@ export interface ReflectorOptions {
   readonly onStatus?: (status: ReflectorStatus) => void;
 }
 
-/** Nodes a page, where lists come in pages. */
-const PAGE_SIZE = 500;
 /** Milliseconds; bookmarks come about once a minute, so a healthy watch is never silent for so long. */
 const SILENCE_MS = 90_000;
 /** Milliseconds; a watch that lived as long as this was a good one. */
@@ -58,8 +55,8 @@ const GOOD_MS = 4_000;
 const WATCH_SECONDS = 300;
 /** Refusals in a row after which the history is given up. */
 const REFUSALS = 3;
-/** Restarts of one list whose pages expire under it. */
-const LIST_RESTARTS = 1;
+/** Streamed lists in a row that may end too early before pages take their place. */
+const UNFINISHED = 2;
 
 const WATCH = { what: "watch Nodes", grant: "nodes list,watch" };
 
@@ -109,36 +106,26 @@ export class Reflector {
   /** One list or one watch, to its end. @returns milliseconds until the next */
   async #turn(signal: AbortSignal): Promise<number> {
     const { clock } = this.#options;
-    const listing = this.#version === undefined;
-    if (listing && this.#unfinished >= 2) {
+    if (this.#version === undefined && this.#unfinished >= UNFINISHED) {
       await this.#listPages(signal);
-      this.#unfinished = 0;
     }
+    const listing = this.#version === undefined;
     const start = clock.now();
-    let watch: NodeWatch;
+    const isGood = (): boolean =>
+      this.#version !== undefined && clock.now() - start >= GOOD_MS;
     try {
-      watch = await this.#open(signal);
-      await this.#follow(watch, signal);
+      await this.#follow(await this.#open(signal), signal);
     } catch (error) {
-      if (clock.now() - start >= GOOD_MS && this.#version !== undefined) {
-        this.#good();
-      }
-      if (this.#version === undefined && listing && fallsBack(error)) {
-        this.#options.log.debug(
-          `No streamed list: ${errorText(error)}; listing in pages`,
-        );
-        await this.#listPages(signal);
-        return this.#pace.wait();
-      }
-      throw error;
-    }
-    if (this.#version === undefined) {
-      this.#unfinished++;
-      throw new NetworkError(
-        "Cannot list Nodes: the stream ended before its end",
+      if (isGood()) this.#good();
+      const incomplete = listing && this.#version === undefined;
+      if (!incomplete || !fallsBackToPages(error)) throw error;
+      this.#options.log.debug(
+        `No streamed list: ${errorText(error)}; listing in pages`,
       );
+      await this.#listPages(signal);
+      return this.#pace.wait();
     }
-    if (clock.now() - start < GOOD_MS) return this.#pace.failed();
+    if (!isGood()) return this.#pace.failed();
     this.#good();
     return Math.max(this.#pace.wait(), clock.random() * 1_000);
   }
@@ -185,11 +172,13 @@ export class Reflector {
     } finally {
       signal.removeEventListener("abort", close);
       watch.close();
+      if (listed !== undefined) this.#unfinished++;
     }
-    if (silent && listed !== undefined) {
-      this.#unfinished++;
+    if (listed !== undefined) {
       throw new NetworkError(
-        `Cannot list Nodes: nothing came for ${SILENCE_MS / 1_000} s`,
+        silent
+          ? `Cannot list Nodes: nothing came for ${SILENCE_MS / 1_000} s`
+          : "Cannot list Nodes: the stream ended before the list was complete",
       );
     }
     if (silent) {
@@ -246,30 +235,12 @@ export class Reflector {
     this.#refusals = 0;
   }
 
-  /** A list in pages, all of one state. */
   async #listPages(signal: AbortSignal): Promise<void> {
-    for (let restarts = 0;; restarts++) {
-      const nodes: NodeRecord[] = [];
-      let continueToken = "";
-      try {
-        for (;;) {
-          this.#pace.spend();
-          const page = await this.#api.listPage(
-            { limit: PAGE_SIZE, continueToken },
-            signal,
-          );
-          for (const node of page.nodes) nodes.push(node);
-          continueToken = page.continueToken;
-          if (continueToken !== "") continue;
-          this.#replace(nodes, page.resourceVersion);
-          return;
-        }
-      } catch (error) {
-        const again = continueToken !== "" && error instanceof ApiError &&
-          isExpired(error.status) && restarts < LIST_RESTARTS;
-        if (!again) throw error;
-      }
-    }
+    const { nodes, resourceVersion } = await listInPages(this.#api, {
+      signal,
+      spend: () => this.#pace.spend(),
+    });
+    this.#replace(nodes, resourceVersion);
   }
 
   #replace(nodes: Iterable<NodeRecord>, version: string): void {
@@ -287,15 +258,12 @@ export class Reflector {
   /** @returns milliseconds until the next try */
   #failed(error: unknown): number {
     const { failures } = this.#pace;
-    const status = error instanceof ApiError ? error.status : undefined;
-    if (status !== undefined && this.#version !== undefined) {
-      if (historyIsGone(status)) {
-        this.#options.log.debug(`${errorText(error)}: listing anew`);
-        this.#version = undefined;
-        // The first at once; when it happens again and again, with the pace.
-        const pause = this.#pace.failed();
-        return failures === 0 ? this.#pace.wait() : pause;
-      }
+    if (this.#version !== undefined && historyIsGone(error)) {
+      this.#options.log.debug(`${errorText(error)}: listing anew`);
+      this.#version = undefined;
+      // The first at once; when it happens again and again, with the pace.
+      const pause = this.#pace.failed();
+      return failures === 0 ? this.#pace.wait() : pause;
     }
     if (this.#version !== undefined && isRefusal(error)) {
       this.#refusals++;
@@ -337,30 +305,4 @@ export class Reflector {
     }
     onStatus?.(status);
   }
-}
-
-/**
- * May a list in pages do where a streamed one did not? Not where the server is
- * away, busy, or would refuse that just as well.
- */
-function fallsBack(error: unknown): boolean {
-  if (!(error instanceof ApiError)) return false;
-  const { status } = error;
-  return !isTooManyRequests(status) && status.code !== 401 &&
-    status.code !== 403;
-}
-
-function historyIsGone(status: Status): boolean {
-  return isExpired(status) || isTooLarge(status) || isUnreadable(status);
-}
-
-/** The server does not like the watch itself: not its client, not its load. */
-function isRefusal(error: unknown): boolean {
-  if (error instanceof SyntaxError) return true;
-  if (!(error instanceof ApiError)) return false;
-  return !isUs(error.status) && !isTooManyRequests(error.status);
-}
-
-function isUs({ code }: Status): boolean {
-  return code === 401 || code === 403;
 }

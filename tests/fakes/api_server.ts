@@ -10,30 +10,29 @@
  */
 
 import type { Prefix } from "../../mod/core/address.ts";
-import type { Json } from "../../mod/core/json_patch.ts";
 import { control } from "./api_control.ts";
 import { type Fault, Faults, type Verb } from "./api_faults.ts";
 import { listNodes } from "./api_list.ts";
+import { createNode, deleteNode, patchNode, updateNode } from "./api_nodes.ts";
 import {
-  createNode,
-  deleteNode,
-  patchNode,
-  type Subresource,
-  updateNode,
-} from "./api_nodes.ts";
+  acceptsJson,
+  bodyOf,
+  type Target,
+  targetOf,
+  watchQuery,
+} from "./api_request.ts";
 import {
   ApiStatus,
   badRequest,
   forbidden,
   internalError,
-  invalid,
   noSuchPath,
   notFound,
-  tooLarge,
+  tooLargeForm,
   unauthorized,
 } from "./api_status.ts";
 import { type JsonObject, NodeStore, textOf } from "./api_store.ts";
-import { Watches, type WatchQuery } from "./api_watch.ts";
+import { Watches } from "./api_watch.ts";
 import { allocateNodeCidrs } from "./node_ipam.ts";
 
 export interface ApiServerOptions {
@@ -67,12 +66,6 @@ export interface ApiRequest {
   readonly clientPort: number;
   /** Milliseconds, `performance.now()`. */
   readonly at: number;
-}
-
-interface Target {
-  readonly verb: Verb;
-  readonly name: string | undefined;
-  readonly subresource: Subresource;
 }
 
 export class ApiServer {
@@ -295,7 +288,7 @@ export class ApiServer {
         );
       }
       case "too-large":
-        throw largeForm(fault.form, this.store.version);
+        throw tooLargeForm(fault.form, this.store.version);
       case "hang": {
         const { promise, resolve } = Promise.withResolvers<Response>();
         this.#hanging.add(resolve);
@@ -350,104 +343,4 @@ function repeated(
       else controller.close();
     },
   });
-}
-
-function targetOf(method: string, url: URL): Target | undefined {
-  const [, encoded, rest] =
-    /^\/api\/v1\/nodes(?:\/([^/]+)(?:\/([^/]+))?)?$/.exec(url.pathname) ?? [
-      undefined,
-      undefined,
-      "none",
-    ];
-  if (rest !== undefined && rest !== "status") return undefined;
-  const name = encoded === undefined ? undefined : decodeURIComponent(encoded);
-  const subresource = rest ?? "";
-  const watch = /^(1|true)$/i.test(url.searchParams.get("watch") ?? "");
-  const verbs: Readonly<Record<string, Verb | undefined>> = name === undefined
-    ? { GET: watch ? "watch" : "list", POST: "create" }
-    : { GET: "get", PUT: "update", PATCH: "patch", DELETE: "delete" };
-  const verb = verbs[method];
-  if (verb === undefined) {
-    throw new ApiStatus(
-      405,
-      "MethodNotAllowed",
-      "the server does not allow this method on the requested resource",
-    );
-  }
-  return { verb, name, subresource };
-}
-
-function acceptsJson(accept: string): void {
-  if (/application\/(json|\*)|\*\/\*/.test(accept)) return;
-  throw new ApiStatus(
-    406,
-    "NotAcceptable",
-    "only the following media types are accepted: application/json",
-  );
-}
-
-async function bodyOf(request: Request): Promise<Json> {
-  const text = await request.text();
-  if (text === "") return null;
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    throw badRequest(`error decoding: ${error}`);
-  }
-}
-
-/** ValidateListOptions() of apimachinery, the watch's half. */
-function watchQuery(query: URLSearchParams): WatchQuery {
-  const match = query.get("resourceVersionMatch") ?? "";
-  const initial = query.get("sendInitialEvents");
-  const problems: string[] = [];
-  if (initial !== null && match !== "NotOlderThan") {
-    problems.push(
-      "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-    );
-  }
-  if (initial === null && match !== "") {
-    problems.push(
-      "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-    );
-  }
-  if (problems.length > 0) {
-    throw invalid("ListOptions.meta.k8s.io", "", problems);
-  }
-  const resourceVersion = query.get("resourceVersion") ?? "";
-  if (!/^[0-9]*$/.test(resourceVersion)) {
-    throw invalid("ListOptions", "", [
-      `resourceVersion: Invalid value: "${resourceVersion}": strconv.ParseUint: invalid syntax`,
-    ]);
-  }
-  const [, name] = /^metadata\.name={1,2}(.+)$/.exec(
-    query.get("fieldSelector") ?? "",
-  ) ?? [];
-  return {
-    resourceVersion,
-    sendInitialEvents: initial === "true" || initial === "1",
-    bookmarks: query.get("allowWatchBookmarks") === "true",
-    timeout: Number(query.get("timeoutSeconds") ?? "0"),
-    name,
-  };
-}
-
-/** As said since 1.18.6, from 1.17.0 to 1.18.5 (a cause without its reason), and before. */
-function largeForm(form: 1 | 2 | 3, current: number): ApiStatus {
-  const text = `Too large resource version: ${
-    current + 100
-  }, current: ${current}`;
-  switch (form) {
-    case 1:
-      return tooLarge(current + 100, current);
-    case 2:
-      return new ApiStatus(504, "Timeout", `Timeout: ${text}`, {
-        retryAfter: 1,
-        details: { causes: [{ message: "Too large resource version" }] },
-      });
-    case 3:
-      return new ApiStatus(504, "Timeout", `Timeout: ${text}`, {
-        retryAfter: 1,
-      });
-  }
 }

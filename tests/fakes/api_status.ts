@@ -213,3 +213,23 @@ export function internalError(message: string): ApiStatus {
     { details: { causes: [{ message }] } },
   );
 }
+
+/** As said since 1.18.6, from 1.17.0 to 1.18.5 (a cause without its reason), and before. */
+export function tooLargeForm(form: 1 | 2 | 3, current: number): ApiStatus {
+  const text = `Too large resource version: ${
+    current + 100
+  }, current: ${current}`;
+  switch (form) {
+    case 1:
+      return tooLarge(current + 100, current);
+    case 2:
+      return new ApiStatus(504, "Timeout", `Timeout: ${text}`, {
+        retryAfter: 1,
+        details: { causes: [{ message: "Too large resource version" }] },
+      });
+    case 3:
+      return new ApiStatus(504, "Timeout", `Timeout: ${text}`, {
+        retryAfter: 1,
+      });
+  }
+}

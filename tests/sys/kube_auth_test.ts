@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { FatalError } from "../../mod/core/errors.ts";
 import type { Credentials, KubeAccess } from "../../mod/sys/kube_access.ts";
 import { openKubeAccess } from "../../mod/sys/kube_auth.ts";
+import { Random } from "../support/random.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
@@ -457,4 +458,43 @@ printf '{"kind":"ExecCredential","status":{"token":"%s-%s"}}' "$1" "$(wc -l <cal
       /^Error: Cannot log in as kubeconfig .*: no such tenant$/,
     );
   });
+});
+
+Deno.test("whatever a kubeconfig is made of, it opens or is refused in one sentence", async () => {
+  const text = config(
+    "token: abc, client-certificate: a, client-key: b",
+    "server: https://192.0.2.1:6443, certificate-authority-data: QUFB",
+  );
+  const source = new TextEncoder().encode(text);
+  const strange = [
+    ..."\0\t\r\n:-?*&!|>%@`\"'{}[]#,~",
+    "<<: *a",
+    "\ufeff",
+    "\ud83d\ude00",
+  ];
+  await using dir = await tempDir();
+  const file = `${dir.path}/config`;
+  for (let seed = 1; seed <= 400; seed++) {
+    const random = new Random(seed);
+    let mutant = source;
+    for (let hits = random.below(6); hits >= 0; hits--) {
+      const at = random.below(mutant.length);
+      const piece = random.chance(0.5)
+        ? new TextEncoder().encode(random.pick(strange))
+        : random.bytes(random.below(3));
+      const rest = at + random.below(random.pick([1, 2, 40]));
+      mutant = new Uint8Array([
+        ...mutant.slice(0, at),
+        ...piece,
+        ...mutant.slice(rest),
+      ]);
+    }
+    await Deno.writeFile(file, mutant);
+    try {
+      await open(file);
+    } catch (error) {
+      assert(error instanceof FatalError, `seed ${seed}: ${error}`);
+      assert(!error.message.includes("\n"), `seed ${seed}: ${error.message}`);
+    }
+  }
 });
