@@ -56,7 +56,9 @@ export class Writer {
 
   /** Fixed headers: as they are, without type and length. */
   raw8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    // First the place, then the view: growing replaces it.
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
@@ -121,16 +123,14 @@ export class Writer {
     return this;
   }
 
-  /** A nest of nests, whose types (0, 1, 2, …) nobody reads. */
+  /** A nest of nests, whose types nobody reads: all 0. */
   list<T>(
     type: number,
     items: readonly T[],
     fill: (inner: this, item: T) => void,
   ): this {
     return this.nest(type, () => {
-      items.forEach((item, n) =>
-        this.nest(n & NLA_TYPE_MASK, (inner) => fill(inner, item))
-      );
+      for (const item of items) this.nest(0, (inner) => fill(inner, item));
     });
   }
 

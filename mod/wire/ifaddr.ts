@@ -38,7 +38,6 @@ export const RTM_GETADDR = 22;
 /** include/uapi/linux/if_addr.h */
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
-const IFA_FLAGS = 8;
 /** Usable at once, without asking whether somebody else has it. */
 const IFA_F_NODAD = 0x02;
 
@@ -102,20 +101,18 @@ export function decodeAddress(payload: Uint8Array): AddressRecord | undefined {
 function addressRequest(
   type: number,
   flags: number,
-  { index, address, bits }: Omit<AddressRecord, "scope">,
+  { index, address: text, bits }: Omit<AddressRecord, "scope">,
 ): Request {
-  const bytes = addressBytes(address);
-  const family = familyOf(address);
+  const address = addressBytes(text);
+  const family = familyOf(text);
   return {
     type,
     flags,
     body: (out) => {
-      out.raw8(encodeFamily(family)).raw8(bits).raw8(0)
+      out.raw8(encodeFamily(family)).raw8(bits)
+        .raw8(family === 6 && type === RTM_NEWADDR ? IFA_F_NODAD : 0)
         .raw8(RT_SCOPE_UNIVERSE).raw32(index);
-      out.bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
-      if (family === 6 && type === RTM_NEWADDR) {
-        out.u32(IFA_FLAGS, IFA_F_NODAD);
-      }
+      out.bytes(IFA_LOCAL, address).bytes(IFA_ADDRESS, address);
     },
   };
 }

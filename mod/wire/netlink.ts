@@ -127,7 +127,7 @@ export function decodeAck(message: Message): Ack {
   const { payload, flags, type } = message;
   const view = viewOf(payload);
   need(payload, 4, "acknowledgement");
-  const errno = -view.getInt32(0, true);
+  const errno = 0 - view.getInt32(0, true);
   if ((flags & NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
   let at = 4;
   if (type === NLMSG_ERROR) {

@@ -157,7 +157,6 @@ function setDevice(
 function encodeEntry(out: Writer, entry: PeerEntry): void {
   const { endpoint, keepaliveSeconds, allowedIps = [] } = entry;
   out.bytes(WGPEER_A_PUBLIC_KEY, publicKeyBytes(entry.publicKey));
-  if (entry.flags !== 0) out.u32(WGPEER_A_FLAGS, entry.flags);
   if (entry.clearPresharedKey === true) {
     out.bytes(WGPEER_A_PRESHARED_KEY, new Uint8Array(WG_KEY_LEN));
   }
@@ -167,6 +166,7 @@ function encodeEntry(out: Writer, entry: PeerEntry): void {
   if (keepaliveSeconds !== undefined) {
     out.u16(WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, keepaliveSeconds);
   }
+  if (entry.flags !== 0) out.u32(WGPEER_A_FLAGS, entry.flags);
   if (allowedIps.length === 0) return;
   out.list(WGPEER_A_ALLOWEDIPS, allowedIps, (ip, prefix) => {
     ip.u16(WGALLOWEDIP_A_FAMILY, encodeFamily(familyOf(prefix)))

@@ -72,10 +72,10 @@ guestTest(
 );
 
 guestTest(
-  "KernelWireGuard sets 5,000 peers without holding up the event loop",
+  "KernelWireGuard sets 600 peers without holding up the event loop",
   async () => {
     await using _lab = await makeLab();
-    const changes = Array.from({ length: 5000 }, (_, n): PeerChange => ({
+    const changes = Array.from({ length: 600 }, (_, n): PeerChange => ({
       kind: "set-peer",
       publicKey: peerKey(n),
       create: true,
@@ -92,11 +92,11 @@ guestTest(
     try {
       await port.changePeers(LINK, changes);
       const whileSetting = ticks;
-      assert.equal((await port.read(LINK)).peers.size, 5000);
-      // 17 messages, and a dump of some 30.
-      assert(whileSetting >= 10, `${whileSetting} ticks while setting`);
+      assert.equal((await port.read(LINK)).peers.size, 600);
+      // Two messages, and a dump of four.
+      assert(whileSetting >= 2, `${whileSetting} ticks while setting`);
       assert(
-        ticks - whileSetting >= 5,
+        ticks - whileSetting >= 2,
         `${ticks - whileSetting} while reading`,
       );
     } finally {
