@@ -26,6 +26,7 @@ import {
   privateKeyRequest,
   type UapiDevice,
 } from "../wire/wg_uapi.ts";
+import { wholePeerRequests } from "../wire/wg_uapi_whole.ts";
 
 /** Where the programs put their sockets (wireguard.com/xplatform). */
 export const SOCKET_DIRECTORY = "/var/run/wireguard";
@@ -51,6 +52,8 @@ export class UserspaceWireGuard {
   readonly kind = "userspace";
   readonly #directory: string;
   readonly #timeoutMs: number;
+  /** By link: can its program not change a peer in place (boringtun)? As last seen. */
+  readonly #whole = new Map<string, boolean>();
 
   constructor(options: UserspaceOptions = {}) {
     this.#directory = options.directory ?? SOCKET_DIRECTORY;
@@ -74,6 +77,8 @@ export class UserspaceWireGuard {
   async setPrivateKey(link: string, key: PrivateKey): Promise<void> {
     const request = privateKeyRequest(key);
     await this.#exchange(link, request, `set private key of ${link}`);
+    // Which program it is shows only once it has a key.
+    await this.#get(link);
   }
 
   /**
@@ -94,22 +99,47 @@ export class UserspaceWireGuard {
     }
   }
 
+  /** boringtun makes changed peers anew: their sessions, and preshared keys, go. */
   async changePeers(
     link: string,
     changes: readonly PeerChange[],
   ): Promise<void> {
-    const wanted = hasRemovals(changes)
-      ? withoutRobbery(changes, (await this.#get(link)).peers)
-      : changes;
-    for (let at = 0; at < wanted.length; at += CHANGES_PER_REQUEST) {
-      const part = wanted.slice(at, at + CHANGES_PER_REQUEST);
-      const doing = `change peers of ${link}`;
-      await this.#exchange(link, peersRequest(part), doing);
+    for (const request of await this.#peerRequests(link, changes)) {
+      await this.#exchange(link, request, `change peers of ${link}`);
     }
   }
 
+  async #peerRequests(
+    link: string,
+    changes: readonly PeerChange[],
+  ): Promise<readonly string[]> {
+    if (changes.length === 0) return [];
+    // To ask a program for what it cannot do may end it: know it first.
+    const whole = this.#whole.get(link);
+    const found = whole !== false || hasRemovals(changes)
+      ? await this.#get(link)
+      : undefined;
+    if (found !== undefined && this.#whole.get(link) === true) {
+      return wholePeerRequests(changes, found);
+    }
+    const wanted = found === undefined
+      ? changes
+      : withoutRobbery(changes, found.peers);
+    const requests: string[] = [];
+    for (let at = 0; at < wanted.length; at += CHANGES_PER_REQUEST) {
+      requests.push(peersRequest(wanted.slice(at, at + CHANGES_PER_REQUEST)));
+    }
+    return requests;
+  }
+
   async #get(link: string): Promise<UapiDevice> {
-    return await this.#exchange(link, GET_REQUEST, `read device ${link}`);
+    const found = await this.#exchange(
+      link,
+      GET_REQUEST,
+      `read device ${link}`,
+    );
+    this.#whole.set(link, found.publicKey !== null);
+    return found;
   }
 
   async #exchange(

@@ -54,21 +54,26 @@ const THROW_AWAY_HEX =
   "6a434015e51873167ebfeb26de7d373da2715a22278e0493ffc8074db984d40e";
 
 export function privateKeyRequest(key: PrivateKey): string {
-  return `set=1\nprivate_key=${hexText(key.expose())}\n\n`;
+  return setRequest([`private_key=${hexText(key.expose())}`]);
 }
 
 export function listenPortRequest(port: number): string {
-  return `set=1\nlisten_port=${port}\n\n`;
+  return setRequest([`listen_port=${port}`]);
+}
+
+/** One transaction of these lines. */
+export function setRequest(lines: readonly string[]): string {
+  return `${["set=1", ...lines].join("\n")}\n\n`;
 }
 
 /** One transaction: the changes in their order, then the AllowedIPs that go. */
 export function peersRequest(changes: readonly PeerChange[]): string {
-  const lines = ["set=1"];
+  const lines: string[] = [];
   const gone: Prefix[] = [];
   for (const change of changes) {
     switch (change.kind) {
       case "remove-peer":
-        lines.push(...removePeerLines(hexKey(change.publicKey)));
+        lines.push(...removePeerLines(change.publicKey));
         break;
       case "set-peer":
         lines.push(...setPeerLines(change));
@@ -78,13 +83,27 @@ export function peersRequest(changes: readonly PeerChange[]): string {
   if (gone.length > 0) {
     lines.push(`public_key=${THROW_AWAY_HEX}`);
     for (const prefix of gone) lines.push(`allowed_ip=${prefix}`);
-    lines.push(...removePeerLines(THROW_AWAY_HEX));
+    lines.push(`public_key=${THROW_AWAY_HEX}`, "remove=true");
   }
-  return `${lines.join("\n")}\n\n`;
+  return setRequest(lines);
 }
 
-function removePeerLines(hex: string): readonly string[] {
-  return [`public_key=${hex}`, "remove=true"];
+export function removePeerLines(key: PublicKey): readonly string[] {
+  return [`public_key=${hexKey(key)}`, "remove=true"];
+}
+
+/** All of a peer that is not there yet. */
+export function addPeerLines(peer: Peer): readonly string[] {
+  return setPeerLines({
+    ...peer,
+    kind: "set-peer",
+    create: true,
+    addAllowedIps: peer.allowedIps,
+    removeAllowedIps: [],
+    clearPresharedKey: false,
+    replaces: undefined,
+    node: "",
+  });
 }
 
 function setPeerLines(
@@ -92,7 +111,7 @@ function setPeerLines(
 ): readonly string[] {
   const lines: string[] = [];
   if (change.replaces !== undefined) {
-    lines.push(...removePeerLines(hexKey(change.replaces)));
+    lines.push(...removePeerLines(change.replaces));
   }
   lines.push(`public_key=${hexKey(change.publicKey)}`);
   // Before all else: it decides whether the lines below mean anything.

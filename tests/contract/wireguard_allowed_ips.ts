@@ -44,7 +44,7 @@ export const ALLOWED_IP_CLAIMS: readonly Claim[] = [
       });
       const other = peer(2, { allowedIps: prefixes("10.0.8.0/24") });
       await port.changePeers(link, [changeFor(full), changeFor(other)]);
-      await lab.setPresharedKey(peerKey(1));
+      const presharedKey = await lab.setPresharedKey(peerKey(1));
       await port.changePeers(link, [
         setPeer(peerKey(1), {
           create: false,
@@ -53,7 +53,7 @@ export const ALLOWED_IP_CLAIMS: readonly Claim[] = [
       ]);
       const allowedIps = prefixes("10.0.1.0/24");
       await holds(port, link, [
-        { ...full, allowedIps, presharedKey: true },
+        { ...full, allowedIps, presharedKey },
         other,
       ]);
     },

@@ -66,7 +66,7 @@ export const PEER_CLAIMS: readonly Claim[] = [
     check: async (lab) => {
       const { port, link } = lab;
       await port.changePeers(link, [changeFor(peer(1))]);
-      await lab.setPresharedKey(peerKey(1));
+      if (!await lab.setPresharedKey(peerKey(1))) return;
       await holds(port, link, [peer(1, { presharedKey: true })]);
       const touch = setPeer(peerKey(1), { create: false, keepaliveSeconds: 0 });
       await port.changePeers(link, [touch]);

@@ -24,7 +24,8 @@ export interface WireGuardLab extends AsyncDisposable {
   /** Name of a WireGuard link that is there, up, and has no key and no peers. */
   readonly link: string;
   /** Give an existing peer a preshared key, by another way than the port. */
-  setPresharedKey(peer: PublicKey): Promise<void>;
+  /** `false`: this program cannot change a peer that exists, and has none. */
+  setPresharedKey(peer: PublicKey): Promise<boolean>;
   /** Bind a UDP port, as another program would. */
   occupyPort(port: number): Promise<AsyncDisposable>;
 }

@@ -5,22 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import type { WireGuardPort } from "../../mod/agent/ports.ts";
 import { ERRNO, KernelError } from "../../mod/core/errors.ts";
-import {
-  derivePublicKey,
-  PrivateKey,
-  type PublicKey,
-  publicKeyBytes,
-} from "../../mod/core/key.ts";
+import { derivePublicKey, PrivateKey } from "../../mod/core/key.ts";
 import { UserspaceWireGuard } from "../../mod/sys/wireguard_userspace.ts";
 import { wireGuardContract } from "../contract/wireguard.ts";
-import type { WireGuardLab } from "../contract/wireguard_support.ts";
 import { Random } from "../support/random.ts";
 import { skipped } from "../support/skip.ts";
 import { startWireGuardGo } from "../support/wireguard_go.ts";
-
-const LINK = "cn0";
+import { LINK, userspaceLab } from "./userspace_lab.ts";
 
 const ignore = skipped("WireGuard contract on wireguard-go", {
   root: true,
@@ -28,65 +20,13 @@ const ignore = skipped("WireGuard contract on wireguard-go", {
   files: ["/dev/net/tun"],
 });
 
-async function goLab(): Promise<WireGuardLab> {
-  const go = await startWireGuardGo(LINK);
-  const { directory } = go;
-  const port: WireGuardPort = new UserspaceWireGuard({ directory });
-  return {
-    port,
-    link: LINK,
-    setPresharedKey: (peer) =>
-      setPresharedKey(`${directory}/${LINK}.sock`, peer),
-    occupyPort: async (number) => {
-      const other = go.spawn(Deno.execPath(), "eval", HOLD, String(number));
-      const reader = other.stdout.getReader();
-      await reader.read();
-      return {
-        async [Symbol.asyncDispose](): Promise<void> {
-          await other.stdin.close();
-          await reader.cancel();
-          await other.status;
-        },
-      };
-    },
-    [Symbol.asyncDispose]: () => go[Symbol.asyncDispose](),
-  };
-}
-
-/** Binds a UDP port, says so, and ends when its standard input does. */
-const HOLD = `
-  const port = Number(Deno.args[0]);
-  Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
-  console.log("bound");
-  await Deno.stdin.read(new Uint8Array(1));
-  Deno.exit();
-`;
-
-async function setPresharedKey(path: string, peer: PublicKey): Promise<void> {
-  const hex = Array.from(
-    publicKeyBytes(peer),
-    (byte) => byte.toString(16).padStart(2, "0"),
-  ).join("");
-  const request = `set=1\npublic_key=${hex}\npreshared_key=${
-    "5a".repeat(32)
-  }\n\n`;
-  using connection = await Deno.connect({ transport: "unix", path });
-  await connection.write(new TextEncoder().encode(request));
-  const answer = new Uint8Array(64);
-  const length = await connection.read(answer) ?? 0;
-  assert.equal(
-    new TextDecoder().decode(answer.subarray(0, length)),
-    "errno=0\n\n",
-  );
-}
-
-wireGuardContract("wireguard-go", goLab, { ignore });
+wireGuardContract("wireguard-go", userspaceLab, { ignore });
 
 Deno.test({
   name: "wireguard-go: a busy port does not cost the port that works",
   ignore,
   fn: async () => {
-    await using lab = await goLab();
+    await using lab = await userspaceLab();
     await lab.port.setListenPort(LINK, 7838);
     await using _other = await lab.occupyPort(7839);
     await assert.rejects(lab.port.setListenPort(LINK, 7839), {
@@ -118,7 +58,7 @@ Deno.test({
   name: "wireguard-go: what it refuses is a KernelError with the reason",
   ignore,
   fn: async () => {
-    await using lab = await goLab();
+    await using lab = await userspaceLab();
     await assert.rejects(lab.port.setListenPort(LINK, 70_000), (error) => {
       assert(error instanceof KernelError);
       assert.equal(error.errno, ERRNO.EINVAL);

@@ -1,7 +1,7 @@
 /**
- * wireguard-go in a network and mount namespace of its own, in the foreground,
- * ended by its process id. Its socket is reached through /proc/PID/root, so the
- * test itself stays where it is.
+ * wireguard-go (or another such program) in a network and mount namespace of its
+ * own, in the foreground, ended by its process id. Its socket is reached through
+ * /proc/PID/root, so the test itself stays where it is.
  *
  * @module
  */
@@ -22,13 +22,20 @@ const START = `
   mount -t tmpfs tmpfs /var/run/
   mkdir -p /var/run/wireguard
   ip link set lo up
-  exec wireguard-go -f "$1"
+  exec "$@"
 `;
 
-/** Start it, wait for its socket, and set its link up. */
-export async function startWireGuardGo(link: string): Promise<WireGuardGo> {
+/**
+ * Start it, wait for its socket, and set its link up.
+ *
+ * @param command to which the link's name is added
+ */
+export async function startWireGuardGo(
+  link: string,
+  command: readonly string[] = ["wireguard-go", "-f"],
+): Promise<WireGuardGo> {
   const process = new Deno.Command("unshare", {
-    args: ["--net", "--mount", "sh", "-c", START, "sh", link],
+    args: ["--net", "--mount", "sh", "-c", START, "sh", ...command, link],
     env: { LOG_LEVEL: "silent" },
     stdin: "null",
     stdout: "null",
@@ -66,10 +73,11 @@ export async function startWireGuardGo(link: string): Promise<WireGuardGo> {
         stderr: "null",
       }).spawn(),
     async [Symbol.asyncDispose](): Promise<void> {
-      try {
-        process.kill("SIGTERM");
-      } catch { /* it has ended */ }
+      end(process, "SIGTERM");
+      // One that hangs is to fail its test, not to hold up the others.
+      const timer = setTimeout(() => end(process, "SIGKILL"), 5_000);
       await process.status;
+      clearTimeout(timer);
     },
   };
   try {
@@ -80,6 +88,12 @@ export async function startWireGuardGo(link: string): Promise<WireGuardGo> {
     await go[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+function end(process: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    process.kill(signal);
+  } catch { /* it has ended */ }
 }
 
 async function listens(path: string): Promise<void> {

@@ -24,7 +24,7 @@ async function fakeLab(): Promise<WireGuardLab> {
     link: LINK,
     setPresharedKey: (publicKey) => {
       kernel.hand.setPeer(LINK, { publicKey, presharedKey: true });
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     occupyPort: (port) => {
       const free = kernel.hand.occupyPort(port);
