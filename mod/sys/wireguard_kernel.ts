@@ -14,6 +14,7 @@ import {
   type PublicKey,
   publicKeyFromBytes,
 } from "../core/key.ts";
+import { hasRemovals, withoutRobbery } from "../core/removals.ts";
 import type { Device, Peer, PeerChange } from "../core/state.ts";
 import { decodeFamilyId, getFamily } from "../wire/genetlink.ts";
 import { NETLINK_GENERIC } from "../wire/netlink.ts";
@@ -27,7 +28,7 @@ import {
   setPrivateKey,
   WG_GENL_NAME,
 } from "../wire/wireguard.ts";
-import { batchChanges, removesAllowedIps } from "../wire/wireguard_batch.ts";
+import { batchChanges } from "../wire/wireguard_batch.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 import type { Shim } from "./shim.ts";
 
@@ -93,7 +94,7 @@ export class KernelWireGuard {
     } catch (error) {
       const unknown = error instanceof KernelError &&
         error.errno === ERRNO.EINVAL && !this.#lacksRemoval &&
-        removesAllowedIps(changes);
+        hasRemovals(changes);
       if (!unknown) throw error;
       // What went through does no harm a second time.
       await this.#changePeers(link, changes, false);
@@ -111,7 +112,10 @@ export class KernelWireGuard {
     const spare = publicKeyFromBytes(
       crypto.getRandomValues(new Uint8Array(32)),
     );
-    const messages = batchChanges(changes, { flag, spare });
+    const safe = flag || !hasRemovals(changes)
+      ? changes
+      : withoutRobbery(changes, (await this.read(link)).peers);
+    const messages = batchChanges(safe, { flag, spare });
     for (const entries of messages) {
       const what = changes.length === 1
         ? `set peer ${changes[0]?.publicKey} of ${link}`

@@ -59,13 +59,6 @@ export function batchChanges(
   return messages;
 }
 
-/** Does a batch of these depend on how single AllowedIPs are taken away? */
-export function removesAllowedIps(changes: readonly PeerChange[]): boolean {
-  return changes.some((change) =>
-    change.kind === "set-peer" && change.removeAllowedIps.length > 0
-  );
-}
-
 type Unit = readonly PeerEntry[];
 
 function unitsOf(change: PeerChange, removal: Removal): readonly Unit[] {

@@ -31,8 +31,6 @@ import {
   type WireGuardLab,
 } from "./wireguard_support.ts";
 
-export { peerKey, type WireGuardLab } from "./wireguard_support.ts";
-
 export interface ContractOptions {
   readonly ignore?: boolean;
   /** Peers of the big test; 5,000 by default. */

@@ -11,11 +11,8 @@ import type { PeerChange } from "../../mod/core/state.ts";
 import { Rtnetlink } from "../../mod/sys/rtnetlink.ts";
 import { loadShim } from "../../mod/sys/shim.ts";
 import { KernelWireGuard } from "../../mod/sys/wireguard_kernel.ts";
-import {
-  peerKey,
-  wireGuardContract,
-  type WireGuardLab,
-} from "../contract/wireguard.ts";
+import { wireGuardContract } from "../contract/wireguard.ts";
+import { peerKey, type WireGuardLab } from "../contract/wireguard_support.ts";
 import { guestTest, IN_GUEST, sh } from "./in_guest.ts";
 
 const shim = await loadShim();
@@ -29,11 +26,12 @@ async function makeLab(): Promise<WireGuardLab> {
   return {
     port,
     link: LINK,
-    setPresharedKey: async (peer: PublicKey): Promise<void> => {
+    setPresharedKey: async (peer: PublicKey): Promise<boolean> => {
       const file = await Deno.makeTempFile();
       await Deno.writeTextFile(file, btoa("p".repeat(32)));
       await sh(`wg set ${LINK} peer ${peer} preshared-key ${file}`);
       await Deno.remove(file);
+      return true;
     },
     occupyPort: (port: number): Promise<AsyncDisposable> => {
       const hostname = "0.0.0.0";
