@@ -6,20 +6,27 @@
  */
 
 /** Who found it ("nodes" is the watch): a later report of the same source replaces the earlier one. */
-export type Source = "nodes" | "kernel" | "key";
+export type Source = typeof SOURCES[number];
+
+const SOURCES = ["kernel", "nodes", "key"] as const;
 
 export interface Summary {
   readonly ready: boolean;
-  /** "OK, 12 peers", or "Degraded: …" with the first problem and how many more. */
+  /** Nobody has found anything wrong, but not everybody has looked yet. */
+  readonly starting: boolean;
+  /** "OK, 12 peers", or "Starting: …" or "Degraded: …" with the first problem and how many more. */
   readonly text: string;
 }
 
+/** What stands for a source that has not reported yet. */
+const UNREPORTED: Readonly<Record<Source, string>> = {
+  kernel: "The kernel has not been set up yet",
+  nodes: "The first list of Nodes has not arrived yet",
+  key: "The public key is not on the Node yet",
+};
+
 export class Health {
-  #problems = new Map<Source, readonly string[]>([
-    ["kernel", ["The kernel has not been set up yet"]],
-    ["nodes", ["The first list of Nodes has not arrived yet"]],
-    ["key", ["The public key is not on the Node yet"]],
-  ]);
+  #reported = new Map<Source, readonly string[]>();
   #peers = 0;
   readonly #changed: (summary: Summary) => void;
 
@@ -31,7 +38,7 @@ export class Health {
   /** An empty list: all is well there. */
   report(source: Source, problems: readonly string[]): void {
     const before = this.summary().text;
-    this.#problems.set(source, problems);
+    this.#reported.set(source, problems);
     const summary = this.summary();
     if (summary.text !== before) this.#changed(summary);
   }
@@ -43,17 +50,29 @@ export class Health {
     if (summary.ready) this.#changed(summary);
   }
 
+  /** Those that were found, then those that are still to be looked for. */
   problems(): readonly string[] {
-    return [...this.#problems.values()].flat();
+    return [...this.#found(), ...this.#unreported()];
   }
 
   summary(): Summary {
     const [first, ...rest] = this.problems();
     if (first === undefined) {
       const peers = this.#peers === 1 ? "1 peer" : `${this.#peers} peers`;
-      return { ready: true, text: `OK, ${peers}` };
+      return { ready: true, starting: false, text: `OK, ${peers}` };
     }
+    const starting = this.#found().length === 0;
     const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
-    return { ready: false, text: `Degraded: ${first}${more}` };
+    const text = `${starting ? "Starting" : "Degraded"}: ${first}${more}`;
+    return { ready: false, starting, text };
+  }
+
+  #found(): readonly string[] {
+    return [...this.#reported.values()].flat();
+  }
+
+  #unreported(): readonly string[] {
+    return SOURCES.filter((source) => !this.#reported.has(source))
+      .map((source) => UNREPORTED[source]);
   }
 }

@@ -68,7 +68,8 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     log,
     onStatus: ({ synced, lastError }) => {
       if (lastError !== undefined) started.resolve();
-      health.report("nodes", synced ? [] : [lastError ?? NO_LIST]);
+      if (synced) health.report("nodes", []);
+      else if (lastError !== undefined) health.report("nodes", [lastError]);
     },
   });
   const reconciler = new Reconciler({ ...setup, nodes, log });
@@ -119,8 +120,6 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   };
 }
 
-const NO_LIST = "The first list of Nodes has not arrived yet";
-
 async function watchKernelTask(
   { config, shim }: Setup,
   bell: Bell,
@@ -151,7 +150,7 @@ function tellPeople(
       ready.abort();
     }
     const text = summary.ready ? "Ready" : summary.text;
-    if (text === said) return;
+    if (text === said || summary.starting) return;
     said = text;
     if (summary.ready) log.info(`Ready: ${summary.text}`);
     else log.warn(summary.text);

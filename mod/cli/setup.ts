@@ -70,7 +70,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     server: config.server,
     clock: systemClock,
   });
-  const shim = await loadShim();
+  const shim = await openShim();
   const routes = new Rtnetlink(shim);
   await refuseCutOff(config, access, routes);
   const wireGuard = await chooseWireGuard(config, shim, routes);
@@ -103,6 +103,15 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     publicKey,
     [Symbol.dispose]: () => open.dispose(),
   };
+}
+
+async function openShim(): Promise<Shim> {
+  try {
+    return await loadShim();
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new FatalError(text, 1, { cause });
+  }
 }
 
 /** A cluster CIDR that holds what the machine needs outside the tunnel (I21). */

@@ -4,7 +4,8 @@ import { Health } from "../../mod/agent/health.ts";
 Deno.test("a fresh agent is not ready, and says what it waits for", () => {
   const summary = new Health().summary();
   assert.equal(summary.ready, false);
-  assert.match(summary.text, /^Degraded: .*\(and 2 more\)$/);
+  assert.equal(summary.starting, true);
+  assert.match(summary.text, /^Starting: .*\(and 2 more\)$/);
 });
 
 Deno.test("ready means that nobody has a problem", () => {
@@ -14,7 +15,11 @@ Deno.test("ready means that nobody has a problem", () => {
   health.report("nodes", []);
   assert.equal(health.summary().ready, false);
   health.report("key", []);
-  assert.deepEqual(health.summary(), { ready: true, text: "OK, 0 peers" });
+  assert.deepEqual(health.summary(), {
+    ready: true,
+    starting: false,
+    text: "OK, 0 peers",
+  });
   health.setPeers(1);
   assert.equal(health.summary().text, "OK, 1 peer");
   health.setPeers(12);
@@ -26,4 +31,12 @@ Deno.test("ready means that nobody has a problem", () => {
   health.report("kernel", ["The port is taken"]);
   assert.equal(health.summary().text, "Degraded: The port is taken");
   assert.equal(changes, before + 1);
+});
+
+Deno.test("what was found comes before what is still to be looked for", () => {
+  const health = new Health();
+  health.report("key", ["Cannot patch Node n1: 403 Forbidden"]);
+  const { starting, text } = health.summary();
+  assert.equal(starting, false);
+  assert.match(text, /^Degraded: Cannot patch Node n1.* \(and 2 more\)$/);
 });
