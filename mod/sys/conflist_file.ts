@@ -48,7 +48,7 @@ export class ConflistFile {
    */
   async read(file: string): Promise<string | null> {
     const target = this.#target(file);
-    if ((await linkTarget(file)) !== target) return null;
+    if (linkTarget(file) !== target) return null;
     try {
       return await Deno.readTextFile(target);
     } catch (cause) {
@@ -65,8 +65,8 @@ export class ConflistFile {
     const target = this.#target(file);
     try {
       await refuseForeign(file, target);
-      await this.#writeTarget(target, text);
-      await this.#placeLink(file, target);
+      this.#writeTarget(target, text);
+      this.#placeLink(file, target);
     } catch (cause) {
       if (cause instanceof ForeignFile) throw new Error(cause.message);
       throw new Error(
@@ -80,17 +80,17 @@ export class ConflistFile {
     return join(this.#directory, basename(file));
   }
 
-  async #writeTarget(target: string, text: string): Promise<void> {
+  #writeTarget(target: string, text: string): void {
     using _directory = openOrMakeDirectory(this.#directory, this.#shim);
     const draft = join(this.#directory, `.${basename(target)}.new`);
     // An old draft may be a link to somewhere.
     removeIfThere(draft);
-    await Deno.writeTextFile(draft, text, { mode: 0o600, createNew: true });
-    await Deno.rename(draft, target);
+    Deno.writeTextFileSync(draft, text, { mode: 0o600, createNew: true });
+    Deno.renameSync(draft, target);
   }
 
   /** The last rename is the one that a runtime notices. */
-  async #placeLink(file: string, target: string): Promise<void> {
+  #placeLink(file: string, target: string): void {
     const folder = dirname(file);
     const staging = join(folder, ".clusternet");
     const stem = basename(file).replace(/\.[^.]*$/, "");
@@ -100,8 +100,8 @@ export class ConflistFile {
     using _staging = openOrMakeDirectory(staging, this.#shim);
     removeIfThere(draft);
     this.#shim.symlink(target, draft);
-    await Deno.rename(draft, near);
-    await Deno.rename(near, file);
+    Deno.renameSync(draft, near);
+    Deno.renameSync(near, file);
     // The link is to be there after a power cut, as the routes' absence is.
     this.#shim.fsync(directory);
   }
@@ -111,10 +111,10 @@ export class ConflistFile {
 class ForeignFile extends Error {}
 
 /** `undefined`: nothing there, or no symbolic link. */
-async function linkTarget(file: string): Promise<string | undefined> {
+function linkTarget(file: string): string | undefined {
   try {
-    const { isSymlink } = await Deno.lstat(file);
-    return isSymlink ? await Deno.readLink(file) : undefined;
+    const { isSymlink } = Deno.lstatSync(file);
+    return isSymlink ? Deno.readLinkSync(file) : undefined;
   } catch (cause) {
     if (
       cause instanceof Deno.errors.NotFound ||
@@ -129,12 +129,12 @@ async function linkTarget(file: string): Promise<string | undefined> {
 
 async function refuseForeign(file: string, target: string): Promise<void> {
   try {
-    await Deno.lstat(file);
+    Deno.lstatSync(file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return;
     throw cause;
   }
-  const link = await linkTarget(file);
+  const link = linkTarget(file);
   if (link === target) return;
   const what = link === undefined
     ? await describe(file)

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { skipped } from "../support/skip.ts";
+import { type Call, runStruck, type Strike } from "../support/strike.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const MAIN = new URL("key_file_main.ts", import.meta.url).pathname;
@@ -17,65 +18,26 @@ const ignore = skipped("key file, killed at each system call", {
   commands: ["strace"],
 });
 
-interface Call {
-  readonly name: string;
-  /** The how-manieth of that name it is, from 1. */
-  readonly count: number;
-}
-
 interface Outcome {
   readonly signal: Deno.Signal | null;
   /** Of a run that ended by itself. */
   readonly publicKey: string | undefined;
   readonly message: string | undefined;
-  /** Those on the paths of the key, in order. */
   readonly calls: readonly Call[];
 }
 
-/** Run the loader under strace, which sees the key's paths alone and strikes at one call. */
-async function run(
-  file: string,
-  call?: Call,
-  options: { readonly fault: string } = { fault: "signal=KILL" },
-): Promise<Outcome> {
+async function run(file: string, strike?: Strike): Promise<Outcome> {
   const directory = dirname(file);
-  const trace = `${dirname(directory)}/trace`;
   const paths = [
     dirname(directory),
     directory,
     file,
     `${directory}/.private.key.new`,
   ];
-  const inject = call === undefined
-    ? []
-    : [`--inject=${call.name}:${options.fault}:when=${call.count}`];
-  const { stdout, signal } = await new Deno.Command("strace", {
-    args: [
-      ...["-f", "-qq", "-o", trace],
-      ...paths.flatMap((path) => ["-P", path]),
-      ...inject,
-      ...[Deno.execPath(), "run", "-A", "--no-check", MAIN, file],
-    ],
-    stdin: "null",
-    stderr: "null",
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  return {
-    // strace dies of what its tracee died of.
-    signal,
-    publicKey: text === "" ? undefined : JSON.parse(text).publicKey,
-    message: text === "" ? undefined : JSON.parse(text).message,
-    calls: callsOf(await Deno.readTextFile(trace)),
-  };
-}
-
-function callsOf(trace: string): readonly Call[] {
-  const counts = new Map<string, number>();
-  return [...trace.matchAll(/^\d+ +([a-z0-9_]+)\(/gm)].map(([, name = ""]) => {
-    const count = (counts.get(name) ?? 0) + 1;
-    counts.set(name, count);
-    return { name, count };
-  });
+  const program = { command: [MAIN, file], paths };
+  const { text, signal, calls } = await runStruck(program, strike);
+  const said = text === "" ? {} : JSON.parse(text);
+  return { signal, publicKey: said.publicKey, message: said.message, calls };
 }
 
 /** The key that stands there; `undefined`: none. @throws {Error} for half a key */
@@ -136,14 +98,15 @@ Deno.test({
   name: "a disk that fails to write or sync a new key is fatal, and told",
   ignore,
   fn: async () => {
-    const rows = [["write", 1], ["fsync", 2], ["rename", 1], ["fsync", 3]];
+    const rows = [["write", 1], ["fsync", 2], ["rename", 1], [
+      "fsync",
+      3,
+    ]] as const;
     for (const [name, count] of rows) {
       await using dir = await tempDir();
       const file = `${dir.path}/state/private.key`;
-      const call = { name: String(name), count: Number(count) };
-      const { message, publicKey } = await run(file, call, {
-        fault: "error=EIO",
-      });
+      const strike = { name, count, fault: "error=EIO" };
+      const { message, publicKey } = await run(file, strike);
       assert.equal(publicKey, undefined);
       assert.match(
         message ?? "",
