@@ -54,21 +54,51 @@ export class LabApi {
     body?: unknown,
     contentType = "application/json",
   ): Promise<unknown> {
-    const response = await fetch(`${this.#url}${path}`, {
+    const text = await this.#send(path, {
       method,
-      client: this.#client,
       ...(body === undefined ? {} : {
         body: JSON.stringify(body),
         headers: { "content-type": contentType },
       }),
     });
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** Stores any JSON text as a Node, past the validation of a real API server. */
+  async putRaw(name: string, text: string): Promise<void> {
+    await this.#send(fakePath(name), { method: "PUT", body: text });
+  }
+
+  async removeRaw(name: string): Promise<void> {
+    await this.#send(fakePath(name), { method: "DELETE" });
+  }
+
+  /** Away for everybody but the lab, connections cut; the Nodes stay. */
+  async goDown(): Promise<void> {
+    await this.#send("/lab/down", { method: "POST" });
+  }
+
+  async comeBack(): Promise<void> {
+    await this.#send("/lab/up", { method: "POST" });
+  }
+
+  /** Requests that the server has seen so far, by verb and resource. */
+  async requests(): Promise<Readonly<Record<string, number>>> {
+    return await this.request("GET", "/fake/requests") as Readonly<
+      Record<string, number>
+    >;
+  }
+
+  async #send(path: string, init: RequestInit): Promise<string> {
+    const response = await fetch(`${this.#url}${path}`, {
+      ...init,
+      client: this.#client,
+    });
     const text = await response.text();
-    if (!response.ok) {
-      throw new Error(
-        `Cannot ${method} ${path}: ${response.status} ${text.slice(0, 300)}`,
-      );
-    }
-    return JSON.parse(text);
+    if (response.ok) return text;
+    throw new Error(
+      `Cannot ${init.method} ${path}: ${response.status} ${text.slice(0, 300)}`,
+    );
   }
 
   async node(name: string): Promise<LabNodeObject> {
@@ -120,6 +150,11 @@ export class LabApi {
 
 export function nodePath(name: string): string {
   return `/api/v1/nodes/${encodeURIComponent(name)}`;
+}
+
+/** The control of `tests/fakes/api_control.ts`. */
+function fakePath(name: string): string {
+  return `/fake/nodes/${encodeURIComponent(name)}`;
 }
 
 /** As a kubelet would register it, with the podCIDRs of the controller-manager. */

@@ -10,11 +10,12 @@ import { skipped } from "../support/skip.ts";
 import { Capture, captureText, isProof } from "./capture.ts";
 import { CNI_PLUGIN_DIRS, PLUGINS } from "./cni.ts";
 import { converged, NotConverged } from "./convergence.ts";
-import { Child, inTurns, run, SHELL } from "./exec.ts";
+import { inTurns, run, SHELL } from "./exec.ts";
 import { API_PORT, AT_ONCE, Lab, type LabOptions } from "./lab.ts";
 import { labNamespaces, leftovers, lookAround } from "./leaks.ts";
 import type { LabNode, Pod } from "./node.ts";
 import { familyOf } from "./plan.ts";
+import { Probe, probeText } from "./probe.ts";
 import { parsePrefix } from "../../mod/core/address.ts";
 import { findWireguardGo } from "./wireguard.ts";
 
@@ -154,62 +155,23 @@ export async function assertProof(capture: Capture): Promise<void> {
   assert.ok(isProof(report), captureText(report));
 }
 
-export interface Loss {
-  readonly sent: number;
-  readonly received: number;
-}
-
-/** Pings from a pod to another, a thousand a second, until so many are sent. */
-export class Probe {
-  readonly #ping: Child;
-  readonly #count: number;
-
-  constructor(from: Pod, to: Pod, count: number) {
-    const address = to.addresses.find((each) => familyOf(each) === 4) ??
-      to.addresses[0] ?? "";
-    this.#count = count;
-    this.#ping = new Child(
-      `probe from ${from.name} to ${to.name}`,
-      from.node.space.command([
-        ...["ping", "-n", "-q", "-c", String(count), "-i", "0.001", "-W", "3"],
-        address,
-      ], from.name),
-      { env: from.node.settings.env },
-    );
-  }
-
-  get running(): boolean {
-    return this.#ping.running;
-  }
-
-  /** Waits for the end. */
-  async loss(): Promise<Loss> {
-    await this.#ping.ended;
-    const said = this.#ping.lines.join("\n");
-    const [, sent = "0", received = "0"] =
-      said.match(/(\d+) packets transmitted, (\d+) received/) ?? [];
-    assert.equal(Number(sent), this.#count, said);
-    return { sent: Number(sent), received: Number(received) };
-  }
-}
-
-/**
- * Does something while a probe runs; fails on the first packet lost, and when
- * the probe was over before the deed was.
- */
+/** Sends a thousand packets a second from pod to pod while something is done; fails if one is lost. */
 export async function losesNothing(
-  pair: { readonly from: Pod; readonly to: Pod; readonly count: number },
+  { from, to }: { readonly from: Pod; readonly to: Pod },
   deed: () => Promise<void>,
 ): Promise<void> {
-  const probe = new Probe(pair.from, pair.to, pair.count);
-  await pause(200);
-  try {
-    await deed();
-    assert.ok(probe.running, "the probe ended too early: send more packets");
-  } finally {
-    const { sent, received } = await probe.loss();
-    assert.equal(sent - received, 0, `lost ${sent - received} of ${sent}`);
-  }
+  const address = to.addresses.find((each) => familyOf(each) === 4) ??
+    to.addresses[0] ?? "";
+  await using probe = await Probe.start({
+    from: (command) => from.node.space.command(command, from.name),
+    to: (command) => to.node.space.command(command, to.name),
+    address,
+    rate: SLOW ? 200 : 1000,
+    env: from.node.settings.env,
+  });
+  await deed();
+  const report = await probe.stop();
+  assert.equal(report.lost, 0, probeText(report));
 }
 
 /** Resolves with the first answer that is not `undefined`. */

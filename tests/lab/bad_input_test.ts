@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { labTest, patience } from "./harness.ts";
+import { run } from "./exec.ts";
+import type { Lab } from "./lab.ts";
+import type { LabNode } from "./node.ts";
+
+interface Case {
+  readonly what: string;
+  /** They come after the good ones, and win. */
+  readonly flags?: (node: LabNode) => readonly string[];
+  /** Shell lines in the node, before and after. */
+  readonly before?: (node: LabNode) => string;
+  readonly after?: (node: LabNode) => string;
+  /** Words in front of the agent's command, in the node. */
+  readonly with?: readonly string[];
+  readonly code: 1 | 2;
+  readonly says: RegExp;
+  readonly only?: "kernel" | "userspace";
+}
+
+const USAGE: readonly Case[] = [
+  {
+    what: "an unknown flag",
+    flags: () => ["--colour", "red"],
+    code: 2,
+    says: /--colour/,
+  },
+  { what: "a stray word", flags: () => ["now"], code: 2, says: /now/ },
+  {
+    what: "a bad CIDR",
+    flags: () => ["--cluster-cidr", "10.0.0.0/33"],
+    code: 2,
+    says: /10\.0\.0\.0\/33/,
+  },
+  {
+    what: "host bits",
+    flags: () => ["--cluster-cidr", "10.0.0.1/16"],
+    code: 2,
+    says: /10\.0\.0\.0\/16/,
+  },
+  {
+    what: "overlapping cluster CIDRs",
+    flags: () => ["--cluster-cidr", "10.0.0.0/16,10.0.8.0/22"],
+    code: 2,
+    says: /overlap/,
+  },
+  {
+    what: "a narrow cluster CIDR",
+    flags: () => ["--cluster-cidr", "10.0.0.0/30"],
+    code: 2,
+    says: /narrow/,
+  },
+  {
+    what: "a port",
+    flags: () => ["--listen-port", "78380"],
+    code: 2,
+    says: /78380/,
+  },
+  {
+    what: "a backend",
+    flags: () => ["--backend", "boring"],
+    code: 2,
+    says: /boring/,
+  },
+  {
+    what: "a URL",
+    flags: () => ["--server", "somewhere"],
+    code: 2,
+    says: /somewhere/,
+  },
+  { what: "an MTU", flags: () => ["--mtu", "12"], code: 2, says: /12/ },
+  {
+    what: "a missing --config",
+    flags: () => ["--config", "/nowhere.yaml"],
+    code: 2,
+    says: /\/nowhere\.yaml/,
+  },
+];
+
+const CUT_OFF: readonly Case[] = [
+  {
+    what: "a cluster CIDR that holds the gateway",
+    flags: () => ["--cluster-cidr", "192.168.0.0/16"],
+    code: 1,
+    says: /192\.168\.0\.0\/16.*192\.168\.78\.\d+/,
+  },
+  {
+    what: "a cluster CIDR that holds a name server",
+    before: () => "echo nameserver 10.0.0.2 > /etc/resolv.conf",
+    after: () => "echo > /etc/resolv.conf",
+    code: 1,
+    says: /10\.0\.0\.2/,
+  },
+];
+
+const KEY_FILES: readonly Case[] = [
+  {
+    what: "a key file that others read",
+    before: ({ keyFile }) => `wg genkey > ${keyFile}; chmod 644 ${keyFile}`,
+    after: ({ keyFile }) => `rm ${keyFile}`,
+    code: 1,
+    says: /private\.key.*(chmod|0600)/,
+  },
+  {
+    what: "an empty key file",
+    before: ({ keyFile }) => `umask 077; : > ${keyFile}`,
+    after: ({ keyFile }) => `rm ${keyFile}`,
+    code: 1,
+    says: /private\.key/,
+  },
+  {
+    what: "a key file of another shape",
+    before: ({ keyFile }) => `umask 077; echo "not a key" > ${keyFile}`,
+    after: ({ keyFile }) => `rm ${keyFile}`,
+    code: 1,
+    says: /private\.key/,
+  },
+  {
+    what: "a key file that is a symbolic link",
+    before: ({ keyFile }) =>
+      `umask 077; wg genkey > ${keyFile}.real; ln -s ${keyFile}.real ${keyFile}`,
+    after: ({ keyFile }) => `rm ${keyFile} ${keyFile}.real`,
+    code: 1,
+    says: /private\.key.*link/,
+  },
+];
+
+const MACHINE: readonly Case[] = [
+  {
+    what: "a missing kubeconfig",
+    flags: () => ["--kubeconfig", "/nowhere/kubeconfig"],
+    code: 1,
+    says: /\/nowhere\/kubeconfig/,
+  },
+  {
+    what: "no permission",
+    with: [
+      "setpriv",
+      "--bounding-set",
+      "-net_admin",
+      "--inh-caps",
+      "-net_admin",
+      "--",
+    ],
+    code: 1,
+    says: /CAP_NET_ADMIN|permi/i,
+  },
+  {
+    what: "no WireGuard in the kernel",
+    flags: () => ["--backend", "kernel"],
+    only: "userspace",
+    code: 1,
+    says: /WireGuard/,
+  },
+  {
+    what: "no userspace program",
+    flags: () => ["--backend", "userspace", "--interface", "wg9"],
+    code: 1,
+    says: /wireguard-go/,
+  },
+  {
+    what: "a foreign link of our name",
+    flags: () => ["--interface", "alien0"],
+    before: () => "ip link add alien0 type dummy",
+    after: () => "ip link del alien0",
+    code: 1,
+    says: /alien0/,
+  },
+];
+
+for (
+  const [name, cases] of Object.entries({
+    "the command line": USAGE,
+    "a machine that would cut itself off": CUT_OFF,
+    "the key file": KEY_FILES,
+    "the machine": MACHINE,
+  })
+) {
+  labTest(`bad input is one sentence, and nothing is half-done: ${name}`, {
+    nodes: 2,
+  }, async (lab) => {
+    await lab.boot();
+    await lab.register();
+    await lab.assignPodCidrs();
+    const [node] = lab.nodes;
+    assert.ok(node !== undefined);
+    for (const each of cases) {
+      if (
+        each.only !== undefined && each.only !== lab.settings.wireguard.backend
+      ) continue;
+      await refuses(lab, node, each);
+    }
+  });
+}
+
+async function refuses(lab: Lab, node: LabNode, each: Case): Promise<void> {
+  await node.space.sh(each.before?.(node) ?? "true");
+  const before = await everything(lab, node);
+  const begin = performance.now();
+  const { code, stdout, stderr } = await run(commandOf(node, each), {
+    env: node.settings.env,
+  });
+  const took = performance.now() - begin;
+  const said = `${each.what}: exit code ${code}\n${stdout}${stderr}`;
+  assert.equal(code, each.code, said);
+  const [sentence = "", ...more] = stderr.trimEnd().split("\n");
+  assert.match(sentence, /^clusternet: /, said);
+  assert.match(sentence, each.says, said);
+  assert.deepEqual(more, [], said);
+  assert.equal(await everything(lab, node), before, `half-done: ${said}`);
+  assert.ok(took < patience(5_000), `${took} ms: ${said}`);
+  await node.space.sh(each.after?.(node) ?? "true");
+}
+
+function commandOf(node: LabNode, each: Case): readonly string[] {
+  const command = node.agentCommand(each.flags?.(node) ?? []);
+  const inside = command.indexOf("--") + 1;
+  return [
+    ...command.slice(0, inside),
+    ...each.with ?? [],
+    ...command.slice(inside),
+  ];
+}
+
+/** All that an agent could have touched, key file and Node included. */
+async function everything(lab: Lab, node: LabNode): Promise<string> {
+  const machine = await node.space.sh(`
+ip -d -o link show | sed 's/ promiscuity.*//'
+ip -o address show | sed 's/valid_lft.*//'
+ip route show table all
+ip -6 route show table all
+cat /proc/sys/net/ipv4/ip_forward
+find ${node.keyFile} ${node.conflistFile} /run/clusternet-cni 2>/dev/null || true
+cat ${node.keyFile} 2>/dev/null || true`);
+  const { metadata } = await lab.api.node(node.name);
+  return `${machine}${JSON.stringify(metadata)}`;
+}
