@@ -8,12 +8,13 @@ import {
   patience,
   pause,
   peerLines,
+  runAgent,
+  sentences,
   settled,
   SLOW,
   twoPods,
 } from "./harness.ts";
 import { ANNOTATION } from "./convergence.ts";
-import { run } from "./exec.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
 
@@ -101,11 +102,14 @@ labTest(
     await bringUp(lab);
     const node = firstNode(lab);
     const before = await dataPlane(node);
-    const { code, stdout, stderr } = await run(node.agentCommand(), {
-      env: node.settings.env,
-    });
+    const { code, stdout, stderr } = await runAgent(
+      node,
+      node.agentCommand(),
+    );
     assert.equal(code, 1, stdout + stderr);
-    assert.match(stderr, /^clusternet: [^\n]*clusternet[^\n]*\n$/);
+    const [sentence = "", ...more] = sentences(stderr);
+    assert.match(sentence, /^clusternet: .*link clusternet.*another agent/);
+    assert.deepEqual(more, []);
     assert.equal(await dataPlane(node), before);
     assert.ok(node.agent?.running);
   },
@@ -268,9 +272,10 @@ labTest("--once: 0 when all stands, 1 and what is missing when not", {
     { readonly code: number; readonly stderr: string; readonly seconds: number }
   > => {
     const begin = performance.now();
-    const { code, stderr } = await run(node.agentCommand(["--once"]), {
-      env: node.settings.env,
-    });
+    const { code, stderr } = await runAgent(
+      node,
+      node.agentCommand(["--once"]),
+    );
     return { code, stderr, seconds: (performance.now() - begin) / 1000 };
   };
   assert.equal((await once()).code, 0);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { labTest, patience } from "./harness.ts";
-import { run } from "./exec.ts";
+import { labTest, patience, runAgent, sentences } from "./harness.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
 
@@ -46,7 +45,7 @@ const USAGE: readonly Case[] = [
   },
   {
     what: "a narrow cluster CIDR",
-    flags: () => ["--cluster-cidr", "10.0.0.0/30"],
+    flags: () => ["--cluster-cidr", "10.0.0.0/31"],
     code: 2,
     says: /narrow/,
   },
@@ -197,13 +196,14 @@ async function refuses(lab: Lab, node: LabNode, each: Case): Promise<void> {
   await node.space.sh(each.before?.(node) ?? "true");
   const before = await everything(lab, node);
   const begin = performance.now();
-  const { code, stdout, stderr } = await run(commandOf(node, each), {
-    env: node.settings.env,
-  });
+  const { code, stdout, stderr } = await runAgent(
+    node,
+    commandOf(node, each),
+  );
   const took = performance.now() - begin;
   const said = `${each.what}: exit code ${code}\n${stdout}${stderr}`;
   assert.equal(code, each.code, said);
-  const [sentence = "", ...more] = stderr.trimEnd().split("\n");
+  const [sentence = "", ...more] = sentences(stderr);
   assert.match(sentence, /^clusternet: /, said);
   assert.match(sentence, each.says, said);
   assert.deepEqual(more, [], said);

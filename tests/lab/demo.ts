@@ -97,7 +97,7 @@ async function runDemo(
   try {
     telling.say(`WireGuard: ${lab.settings.wireguard.text}`);
     good = await tellStory(lab, telling);
-    namespaces = await labNamespaces(lab);
+    namespaces = labNamespaces(lab);
     if (keep) await linger(lab, telling);
     else await tearDown(lab);
   } finally {

@@ -10,7 +10,7 @@ import { skipped } from "../support/skip.ts";
 import { Capture, captureText, isProof } from "./capture.ts";
 import { CNI_PLUGIN_DIRS, PLUGINS } from "./cni.ts";
 import { converged, NotConverged } from "./convergence.ts";
-import { inTurns, run, SHELL } from "./exec.ts";
+import { inTurns, run, type RunResult, SHELL } from "./exec.ts";
 import { API_PORT, AT_ONCE, Lab, type LabOptions } from "./lab.ts";
 import { labNamespaces, leftovers, lookAround } from "./leaks.ts";
 import type { LabNode, Pod } from "./node.ts";
@@ -52,7 +52,7 @@ export function labTest(
         tellLogs(lab);
         throw error;
       } finally {
-        namespaces = await labNamespaces(lab);
+        namespaces = labNamespaces(lab);
         await lab.end();
       }
       assert.deepEqual(
@@ -193,6 +193,23 @@ export async function eventually<T>(
 
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** What an agent that ends by itself prints on stderr: its sentences, without the log. */
+export function sentences(stderr: string): readonly string[] {
+  const log = /^\d{4}-\d\d-\d\dT\S+ (debug|info) /;
+  return stderr.trimEnd().split("\n").filter((line) => !log.test(line));
+}
+
+/** Runs an agent that is expected to end by itself, to its end or for so many seconds. */
+export async function runAgent(
+  node: LabNode,
+  command: readonly string[],
+): Promise<RunResult> {
+  return await run(
+    ["timeout", "--signal=KILL", String(patience(50)), ...command],
+    { env: node.settings.env },
+  );
 }
 
 /** The first two pods of different nodes. */

@@ -44,9 +44,9 @@ export async function leftovers(
 }
 
 /** While it runs: "net:[4026532280]" of each of its places. */
-export async function labNamespaces(lab: Lab): Promise<readonly string[]> {
+export function labNamespaces(lab: Lab): readonly string[] {
   const spaces = [lab.underlay, ...lab.nodes.map((node) => node.space)];
-  return await Promise.all(spaces.map((space) => space.netns()));
+  return spaces.map((space) => space.netns);
 }
 
 async function look(

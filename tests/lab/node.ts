@@ -104,20 +104,19 @@ export class LabNode {
     });
   }
 
-  /** The agent's command line in this node; `flags` come last, so they win. */
+  /** The agent's command line in this node; a flag among `flags` replaces the lab's own. */
   agentCommand(flags: readonly string[] = [], command = "run"): string[] {
     const { plan, apiUrl, agent, wireguard } = this.settings;
-    return this.#space.command([
-      ...agent,
-      command,
-      ...["--node-name", this.name],
-      ...["--server", apiUrl],
-      ...["--cluster-cidr", plan.clusterCidrs.join(",")],
-      ...["--private-key-file", this.keyFile],
-      ...["--cni-conf-file", this.conflistFile],
-      ...["--backend", wireguard.backend],
-      ...flags,
-    ]);
+    const own: Readonly<Record<string, string>> = {
+      "--node-name": this.name,
+      "--server": apiUrl,
+      "--cluster-cidr": plan.clusterCidrs.join(","),
+      "--private-key-file": this.keyFile,
+      "--cni-conf-file": this.conflistFile,
+      "--backend": wireguard.backend,
+    };
+    const kept = Object.entries(own).filter(([flag]) => !flags.includes(flag));
+    return this.#space.command([...agent, command, ...kept.flat(), ...flags]);
   }
 
   startAgent(flags: readonly string[] = []): Child {

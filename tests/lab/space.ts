@@ -24,10 +24,13 @@ export interface InsideOptions extends RunOptions {
 export class Space {
   readonly name: string;
   readonly holder: Child;
+  /** What `ip netns` and `lsns` call it: "net:[4026532280]". */
+  readonly netns: string;
 
   private constructor(name: string, holder: Child) {
     this.name = name;
     this.holder = holder;
+    this.netns = Deno.readLinkSync(`/proc/${holder.pid}/ns/net`);
   }
 
   /**
@@ -100,11 +103,6 @@ export class Space {
   /** The path of a file of this place as the rest of the machine sees it. */
   outside(path: string): string {
     return `/proc/${this.holder.pid}/root${path}`;
-  }
-
-  /** What `ip netns` and `lsns` call it: "net:[4026532280]". */
-  async netns(): Promise<string> {
-    return await Deno.readLink(`/proc/${this.holder.pid}/ns/net`);
   }
 
   async end(): Promise<void> {

@@ -73,7 +73,9 @@ ip link set lo up`,
   });
   try {
     await underlay.sh(
-      `ip link add ${node.port} type veth peer name eth0 address ${node.mac} netns ${space.holder.pid}
+      // The kernel takes its time to end the namespace of an earlier boot.
+      `ip link del ${node.port} 2> /dev/null || true
+ip link add ${node.port} type veth peer name eth0 address ${node.mac} netns ${space.holder.pid}
 ${ipv6Off(node.port)}
 ip link set ${node.port} master ${BRIDGE} up`,
     );
