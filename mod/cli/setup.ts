@@ -11,7 +11,7 @@ import type { World } from "../agent/observe.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import { configFile, parseArguments } from "../core/arguments.ts";
 import type { Config } from "../core/config.ts";
-import { errorText, FatalError } from "../core/errors.ts";
+import { ERRNO, errorText, FatalError, KernelError } from "../core/errors.ts";
 import {
   derivePublicKey,
   type PrivateKey,
@@ -19,6 +19,7 @@ import {
 } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import { foreignLink, preflight } from "../core/preflight.ts";
+import { ROUTE_PROTOCOL } from "../core/state.ts";
 import { parseResolvers } from "../core/resolv_conf.ts";
 import { systemClock } from "../sys/clock.ts";
 import { ConflistFile } from "../sys/conflist_file.ts";
@@ -73,6 +74,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
   const shim = await openShim();
   const routes = new Rtnetlink(shim);
   await refuseCutOff(config, access, routes);
+  await refuseWithoutRights(config, routes);
   const wireGuard = await chooseWireGuard(config, shim, routes);
   log.info(
     `WireGuard is the ${
@@ -127,6 +129,32 @@ async function refuseCutOff(
     apiServers: await addressesOf(new URL(access.server).hostname),
   });
   if (sentence !== undefined) throw new FatalError(sentence, 1);
+}
+
+/** The kernel asks for CAP_NET_ADMIN before it looks for the route, which is not there. */
+async function refuseWithoutRights(
+  config: Config,
+  routes: Rtnetlink,
+): Promise<void> {
+  const [destination] = config.clusterCidrs;
+  if (destination === undefined) return;
+  try {
+    await routes.removeRoute({
+      destination,
+      type: "unreachable",
+      device: undefined,
+      source: undefined,
+      metric: 1, // ours has the worst one
+      protocol: ROUTE_PROTOCOL,
+    });
+  } catch (cause) {
+    if (!(cause instanceof KernelError) || cause.errno !== ERRNO.EPERM) return;
+    throw new FatalError(
+      "Cannot change links and routes: Operation not permitted; run as root, or with CAP_NET_ADMIN",
+      1,
+      { cause },
+    );
+  }
 }
 
 async function readIfThere(path: string): Promise<string> {

@@ -14,7 +14,9 @@ import {
   SLOW,
   twoPods,
 } from "./harness.ts";
+import { nodeObject } from "./api.ts";
 import { ANNOTATION } from "./convergence.ts";
+import { Child } from "./exec.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
 
@@ -81,8 +83,8 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
 }
 
 /** Waits until the agent that was started last says that it is in sync. */
-async function ready(node: LabNode): Promise<void> {
-  await node.agent?.line(/\bOK, \d+ peers?/, { withinMs: patience(10_000) });
+async function ready(node: LabNode, withinMs = 10_000): Promise<void> {
+  await node.agent?.line(/\bOK, \d+ peers?/, { withinMs: patience(withinMs) });
 }
 
 /** Requests that change something, by verb and resource. */
@@ -301,7 +303,7 @@ labTest(
     for (const node of lab.nodes) {
       assert.ok(
         node.agent?.running,
-        node.agent?.lines.join("\n"),
+        node.agent?.lines.join("\n") ?? "",
       );
     }
     await lab.api.comeBack();
@@ -311,5 +313,64 @@ labTest(
     await lab.assignPodCidrs();
     await settled(lab);
     if (!SLOW) assert.ok(lab.nodes.every((node) => node.agent?.running));
+  },
+);
+
+labTest(
+  "a busy port keeps the agent not ready, with a sentence, until it is free",
+  {
+    nodes: 2,
+  },
+  async (lab) => {
+    await lab.boot();
+    await lab.register();
+    await lab.assignPodCidrs();
+    const node = firstNode(lab);
+    const program =
+      `Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 7838 }); console.log("bound"); setInterval(() => {}, 1000);`;
+    const squatter = new Child(
+      "a squatter on port 7838",
+      node.space.command([Deno.execPath(), "eval", "--unstable-net", program]),
+      { env: node.settings.env },
+    );
+    try {
+      await squatter.line(/^bound$/, { withinMs: patience(10_000) });
+      const once = await runAgent(node, node.agentCommand(["--once"]));
+      assert.equal(once.code, 1, once.stderr);
+      assert.match(sentences(once.stderr).at(-1) ?? "", /7838/);
+      for (const each of lab.nodes) each.startAgent();
+      await node.agent?.line(/Degraded: .*7838/, {
+        withinMs: patience(10_000),
+      });
+      assert.equal(
+        await node.conflist(),
+        undefined,
+        "no pods before it is ready",
+      );
+    } finally {
+      await squatter.stop("SIGKILL");
+    }
+    await ready(node, 60_000);
+    await settled(lab);
+  },
+);
+
+labTest(
+  "a cluster CIDR that holds our InternalIP is refused before the first write",
+  {
+    nodes: 2,
+  },
+  async (lab) => {
+    await lab.boot();
+    const node = firstNode(lab);
+    const object = nodeObject(node.plan);
+    const addresses = [{ type: "InternalIP", address: "10.0.200.1" }];
+    await lab.api.create({ ...object, status: { addresses } });
+    const child = node.startAgent();
+    await child.line(/10\.0\.200\.1/, { withinMs: patience(10_000) });
+    await pause(500);
+    assert.equal(await node.space.sh("ip route show proto 78"), "");
+    assert.equal(await node.conflist(), undefined);
+    assert.deepEqual(await writesOf(lab), {});
   },
 );

@@ -146,7 +146,7 @@ const MACHINE: readonly Case[] = [
   },
   {
     what: "no WireGuard in the kernel",
-    flags: () => ["--backend", "kernel"],
+    flags: () => ["--backend", "kernel", "--interface", "wg9"],
     only: "userspace",
     code: 1,
     says: /WireGuard/,
@@ -160,7 +160,7 @@ const MACHINE: readonly Case[] = [
   {
     what: "a foreign link of our name",
     flags: () => ["--interface", "alien0"],
-    before: () => "ip link add alien0 type dummy",
+    before: () => "ip link add alien0 type bridge",
     after: () => "ip link del alien0",
     code: 1,
     says: /alien0/,
