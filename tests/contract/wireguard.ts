@@ -10,13 +10,13 @@ import assert from "node:assert/strict";
 import { parsePrefix } from "../../mod/core/address.ts";
 import { ERRNO } from "../../mod/core/errors.ts";
 import { derivePublicKey, PrivateKey } from "../../mod/core/key.ts";
-import type { PeerChange } from "../../mod/core/state.ts";
+import { planPeers } from "../../mod/core/plan_peers.ts";
+import type { Peer } from "../../mod/core/state.ts";
 import { Random } from "../support/random.ts";
 import { ALLOWED_IP_CLAIMS } from "./wireguard_allowed_ips.ts";
 import { PEER_CLAIMS } from "./wireguard_peers.ts";
 import { likeTheFake } from "./wireguard_random.ts";
 import {
-  changeFor,
   type Claim,
   endpoint,
   holds,
@@ -167,9 +167,11 @@ const DEVICE_CLAIMS: readonly Claim[] = [
   },
 ];
 
-/** Set, read back, compare; then remove every second one, and compare again. */
+/**
+ * As the agent does it: what is planned is set, and the plan after that is
+ * empty; then every second one is to go.
+ */
 async function manyPeers(lab: WireGuardLab, count: number): Promise<void> {
-  const { port, link } = lab;
   const wanted = Array.from({ length: count }, (_, n) =>
     peer(n, {
       endpoint: endpoint(`192.0.${n >> 8}.${n & 255}`),
@@ -178,11 +180,28 @@ async function manyPeers(lab: WireGuardLab, count: number): Promise<void> {
         `fd00:0:0:${n.toString(16)}::/64`,
       ),
     }));
-  await port.changePeers(link, wanted.map(changeFor));
-  await holds(port, link, wanted);
-  const changes = wanted.filter((_, n) => n % 2 === 1).map((
-    { publicKey },
-  ): PeerChange => ({ kind: "remove-peer", publicKey, reason: "test" }));
+  const half = wanted.filter((_, n) => n % 2 === 0);
+  assert.equal(await changePlanned(lab, wanted), count);
+  assert.equal(await changePlanned(lab, wanted), 0);
+  await holds(lab.port, lab.link, wanted);
+  assert.equal(await changePlanned(lab, half), count - half.length);
+  assert.equal(await changePlanned(lab, half), 0);
+}
+
+/** @returns how many changes it took */
+async function changePlanned(
+  { port, link }: WireGuardLab,
+  wanted: readonly Peer[],
+): Promise<number> {
+  const observed = await port.read(link);
+  const steps = planPeers(
+    { peers: new Map(wanted.map((peer) => [peer.publicKey, peer])) },
+    { peers: observed.peers, peersComplete: observed.complete },
+    { link, privateKeyFile: "", cniConfFile: "", nodeOf: () => undefined },
+  );
+  const changes = steps.flatMap((step) =>
+    step.kind === "peer" ? [step.change] : []
+  );
   await port.changePeers(link, changes);
-  await holds(port, link, wanted.filter((_, n) => n % 2 === 0));
+  return changes.length;
 }

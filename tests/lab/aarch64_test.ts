@@ -21,6 +21,7 @@ import {
   encodeRequest,
   NLMSG_ERROR,
 } from "../../mod/wire/netlink.ts";
+import { skipped } from "../support/skip.ts";
 
 const DRIVER = fileURLToPath(new URL("shim_driver.c", import.meta.url));
 const ADDRESS = parseAddress("10.0.1.1");
@@ -42,14 +43,13 @@ const MACHINES: readonly {
 ];
 
 for (const { name, compiler, runner } of MACHINES) {
-  const missing = [compiler, "unshare", ...runner].filter((it) => !isThere(it));
-  if (Deno.uid() !== 0) missing.push("root");
-  if (missing.length > 0) {
-    console.log(`SKIPPED the shim on ${name}: needs ${missing.join(" ")}`);
-  }
+  const claim = `the shim speaks to the kernel on ${name}`;
   Deno.test({
-    name: `the shim speaks to the kernel on ${name}`,
-    ignore: missing.length > 0,
+    name: claim,
+    ignore: skipped(claim, {
+      root: true,
+      commands: [compiler, "unshare", ...runner],
+    }),
     fn: async () => {
       const directory = await Deno.makeTempDir({ prefix: "clusternet-" });
       try {
@@ -95,17 +95,6 @@ async function roundTrip(command: readonly string[]): Promise<void> {
   const links = messages.filter(({ type }) => type === RTM_NEWLINK)
     .map(({ payload }) => decodeLink(payload).name);
   assert(links.includes("lo"), links.join(" "));
-}
-
-function isThere(program: string): boolean {
-  try {
-    const args = ["--version"];
-    new Deno.Command(program, { args, stdout: "null", stderr: "null" })
-      .outputSync();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function run(

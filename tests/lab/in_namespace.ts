@@ -12,17 +12,16 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { skipped } from "../support/skip.ts";
 
 const MARK = "CLUSTERNET_TEST_NAMESPACE";
 
 export function inNamespace(url: string, register: () => void): void {
   if (Deno.env.get(MARK) === "1") return register();
   const name = url.slice(url.lastIndexOf("/") + 1);
-  const root = Deno.uid() === 0;
-  if (!root) console.log(`SKIPPED ${name}: needs root, for a namespace`);
   Deno.test({
     name: `${name} in a network namespace`,
-    ignore: !root,
+    ignore: skipped(name, { root: true, commands: ["unshare", "ip"] }),
     fn: () => runInNamespace(url),
   });
 }

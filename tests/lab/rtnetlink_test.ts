@@ -15,6 +15,7 @@ import { loadShim } from "../../mod/sys/shim.ts";
 import { ProcSysctl } from "../../mod/sys/sysctl.ts";
 import { routeContract, type RouteLab } from "../contract/routes.ts";
 import { eventText } from "../../mod/wire/event.ts";
+import { eventually } from "../support/eventually.ts";
 import { inNamespace, ip } from "./in_namespace.ts";
 
 const shim = await loadShim();
@@ -235,13 +236,6 @@ inNamespace(import.meta.url, () => {
     await assert.rejects(sysctl.read("../../etc/passwd"));
   });
 });
-
-async function eventually(check: () => boolean): Promise<void> {
-  for (let n = 0; n < 200 && !check(); n++) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  assert(check(), "it did not come to pass in five seconds");
-}
 
 async function batch(lines: string): Promise<void> {
   const file = await Deno.makeTempFile();

@@ -192,3 +192,61 @@ Deno.test("Descriptor.close() closes once, and no call leaks one", () => {
   // Other test files run in this process meanwhile, and open a few of their own.
   assert(openFiles() - before < 500, `${before} → ${openFiles()}`);
 });
+
+/** A program that loads the shim and reads a file with it. */
+const PROGRAM = `
+  import { loadShim } from "./mod/sys/shim.ts";
+  import { ProcSysctl } from "./mod/sys/sysctl.ts";
+  const shim = await loadShim().catch((error) => {
+    console.log(error.message);
+    Deno.exit(3);
+  });
+  console.log(await new ProcSysctl(shim).read("kernel/ostype"));
+`;
+
+const LIBC = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
+
+for (
+  const [how, permissions, expected] of [
+    ["with any FFI", ["--allow-ffi"], "Linux"],
+    [
+      "with the C library's FFI",
+      [`--allow-ffi=${LIBC},/proc/self/fd`],
+      "Linux",
+    ],
+    [
+      "without memory files",
+      ["--allow-ffi=/tmp", "--allow-read=/tmp", "--allow-write=/tmp"],
+      "Linux",
+    ],
+    [
+      "without FFI, with a sentence",
+      [],
+      "Cannot load the shim: neither from memory nor from a temporary file",
+    ],
+  ] as const
+) {
+  Deno.test(`loadShim() works ${how}`, async () => {
+    const root = new URL("../../", import.meta.url);
+    const run = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--quiet",
+        "--no-check",
+        "--no-prompt",
+        ...permissions,
+        "-",
+      ],
+      cwd: root,
+      env: { TMPDIR: "/tmp" },
+      stdin: "piped",
+      stdout: "piped",
+    });
+    const child = run.spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(PROGRAM));
+    await writer.close();
+    const { stdout } = await child.output();
+    assert.equal(new TextDecoder().decode(stdout).trim(), expected);
+  });
+}
