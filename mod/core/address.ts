@@ -41,7 +41,17 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Parse `address/bits`. Host bits are masked off (RFC 4632, section 3.1), as
+ * Parse `address/bits`.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parsePrefix } from "./address.ts";
+ *
+ * assert.equal(parsePrefix("10.0.1.7/24"), "10.0.1.0/24");
+ * assert.equal(parsePrefix("FD00:0:0:1::/64"), "fd00:0:0:1::/64");
+ * ```
+ *
+ * Host bits are masked off (RFC 4632, section 3.1), as
  * the kernel does with AllowedIPs.
  *
  * @throws {SyntaxError} when the text is no address, `/` and a length
@@ -112,7 +122,16 @@ export function hostPrefix(address: Address): Prefix {
   return `${address}/${familyBits(familyOf(address))}` as Prefix;
 }
 
-/** Network address + 1: by our convention the gateway of a podCIDR. */
+/**
+ * Network address + 1: by our convention the gateway of a podCIDR.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { firstAddress, parsePrefix } from "./address.ts";
+ *
+ * assert.equal(firstAddress(parsePrefix("10.0.1.0/24")), "10.0.1.1");
+ * ```
+ */
 export function firstAddress(prefix: Prefix): Address {
   const bytes = addressBytes(prefixAddress(prefix));
   for (let at = bytes.length - 1; at >= 0; at--) {

@@ -16,6 +16,14 @@ export interface BackoffLimits {
  * Milliseconds to wait after failure number `attempt`. Half of the exponential
  * wait is certain, half random ("equal jitter"): never at once, never together.
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { backoff } from "./backoff.ts";
+ *
+ * assert.equal(backoff(0, 0.5, { baseMs: 1_000, maxMs: 30_000 }), 750);
+ * assert.equal(backoff(9, 0.5, { baseMs: 1_000, maxMs: 30_000 }), 22_500);
+ * ```
+ *
  * @param attempt 0 for the first failure in a row
  * @param random uniform in [0, 1)
  */

@@ -49,7 +49,20 @@ export function decodeJsonRefToken(text: string): string {
   return text.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-/** The pointer with these parts: `[]` is the whole document, `[""]` the key "". */
+/**
+ * The pointer with these parts: `[]` is the whole document, `[""]` the key "".
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { pointerFromParts } from "./json_patch.ts";
+ *
+ * const annotation = "clusternet.dev/wg-pubkey";
+ * assert.equal(
+ *   pointerFromParts(["metadata", "annotations", annotation]),
+ *   "/metadata/annotations/clusternet.dev~1wg-pubkey",
+ * );
+ * ```
+ */
 export function pointerFromParts(parts: readonly string[]): string {
   return parts.map((part) => `/${encodeJsonRefToken(part)}`).join("");
 }

@@ -7,6 +7,17 @@
 
 import type { PeerChange, Route, Step } from "./state.ts";
 
+/**
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { stepText } from "./step_text.ts";
+ *
+ * assert.equal(
+ *   stepText({ kind: "set-link-mtu", link: "clusternet", mtu: 1440 }),
+ *   "ip link set clusternet mtu 1440",
+ * );
+ * ```
+ */
 export function stepText(step: Step): string {
   switch (step.kind) {
     case "create-link":
