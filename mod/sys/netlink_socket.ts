@@ -48,9 +48,15 @@ export interface NetlinkOptions {
   readonly redact?: (message: Uint8Array) => Uint8Array;
 }
 
+/** What it needs of the shim. */
+export type NetlinkCalls = Pick<
+  Shim,
+  "openNetlink" | "sendThreaded" | "wait" | "receive"
+>;
+
 /** A socket for requests. `using`: it is closed, and its buffer wiped. */
 export class NetlinkSocket implements Disposable {
-  readonly #shim: Shim;
+  readonly #shim: NetlinkCalls;
   readonly #socket: Descriptor;
   readonly #port: number;
   readonly #redact: (message: Uint8Array) => Uint8Array;
@@ -58,7 +64,11 @@ export class NetlinkSocket implements Disposable {
   #sequence = 0;
 
   /** @param protocol NETLINK_ROUTE, NETLINK_GENERIC, … */
-  constructor(shim: Shim, protocol: number, options: NetlinkOptions = {}) {
+  constructor(
+    shim: NetlinkCalls,
+    protocol: number,
+    options: NetlinkOptions = {},
+  ) {
     this.#shim = shim;
     this.#redact = options.redact ?? ((message): Uint8Array => message);
     const { socket, port } = shim.openNetlink(protocol);
