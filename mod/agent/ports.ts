@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Prefix } from "../core/address.ts";
+import type { LinkAddress, Prefix } from "../core/address.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type {
   Device,
@@ -49,9 +49,9 @@ export interface RoutePort {
   setLinkMtu(name: string, mtu: number): Promise<void>;
   setLinkUp(name: string): Promise<void>;
   /** Global-scope addresses on the link, both families. */
-  addresses(link: string): Promise<readonly Prefix[]>;
-  addAddress(link: string, address: Prefix): Promise<void>;
-  removeAddress(link: string, address: Prefix): Promise<void>;
+  addresses(link: string): Promise<readonly LinkAddress[]>;
+  addAddress(link: string, address: LinkAddress): Promise<void>;
+  removeAddress(link: string, address: LinkAddress): Promise<void>;
   /** Table main: all of ROUTE_PROTOCOL, and any other to one of these destinations. */
   routes(destinations: readonly Prefix[]): Promise<readonly Route[]>;
   addRoute(route: Route, options: { readonly replace: boolean }): Promise<void>;

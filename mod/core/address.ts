@@ -15,6 +15,11 @@ export type Address = string & { readonly __brand: "Address" };
 /** `address/bits` with all host bits zero, canonical. */
 export type Prefix = string & { readonly __brand: "Prefix" };
 
+/** `address/bits` as a link has it, host bits and all. A Prefix is one, too. */
+export type LinkAddress = string & {
+  readonly __brand: "Prefix" | "LinkAddress";
+};
+
 export type Family = 4 | 6;
 
 /** Bits in an address of this family: 32 or 128. */
@@ -73,17 +78,17 @@ export function parsePrefix(text: string): Prefix {
 }
 
 /** The family of an address or prefix. */
-export function familyOf(value: Address | Prefix): Family {
+export function familyOf(value: Address | LinkAddress): Family {
   return value.includes(":") ? 6 : 4;
 }
 
 /** The length of a prefix in bits. */
-export function prefixBits(prefix: Prefix): number {
+export function prefixBits(prefix: LinkAddress): number {
   return Number(prefix.slice(prefix.indexOf("/") + 1));
 }
 
-/** The network address of a prefix. */
-export function prefixAddress(prefix: Prefix): Address {
+/** The address before the slash: the network address of a prefix. */
+export function prefixAddress(prefix: LinkAddress): Address {
   return prefix.slice(0, prefix.indexOf("/")) as Address;
 }
 

@@ -10,7 +10,12 @@
  * @module
  */
 
-import { familyOf, type Prefix, prefixAddress } from "./address.ts";
+import {
+  familyOf,
+  type LinkAddress,
+  type Prefix,
+  prefixAddress,
+} from "./address.ts";
 import type { PublicKey } from "./key.ts";
 import {
   type Peer,
@@ -155,7 +160,7 @@ function after(state: State, step: OtherStep): State {
  * The kernel drops IPv4 routes whose source goes, and takes the source from IPv6
  * ones; with its last IPv4 address a link loses all IPv4 routes.
  */
-function withoutAddress(state: State, address: Prefix): State {
+function withoutAddress(state: State, address: LinkAddress): State {
   const gone = prefixAddress(address);
   const addresses = state.addresses?.filter((other) => other !== address);
   const left4 = addresses?.some((other) => familyOf(other) === 4) ?? false;

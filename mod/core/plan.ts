@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { Prefix } from "./address.ts";
+import type { LinkAddress } from "./address.ts";
 import type { PublicKey } from "./key.ts";
 import { planPeers } from "./plan_peers.ts";
 import { foreignLink } from "./preflight.ts";
@@ -137,7 +137,7 @@ function planAddresses(
   }
   const step = (kind: "add-address" | "remove-address") =>
   (
-    address: Prefix,
+    address: LinkAddress,
   ): Step => ({ kind, link, address });
   return {
     add: without(wanted, found).map(step("add-address")),

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { Address, Prefix } from "./address.ts";
+import type { Address, LinkAddress, Prefix } from "./address.ts";
 import type { PublicKey } from "./key.ts";
 
 /** `rtm_protocol` of the routes that are ours (include/uapi/linux/rtnetlink.h leaves 78 free). */
@@ -78,7 +78,7 @@ export interface State {
   readonly link?: Link | null | undefined;
   readonly device?: Device | null | undefined;
   /** Global-scope addresses on our link (as /32, /128 where they are ours). */
-  readonly addresses?: readonly Prefix[] | undefined;
+  readonly addresses?: readonly LinkAddress[] | undefined;
   /** Observed: our protocol's, and foreign ones with the key of one of ours. */
   readonly routes?: readonly Route[] | undefined;
   readonly peers?: ReadonlyMap<PublicKey, Peer> | undefined;
@@ -144,12 +144,12 @@ export type Step =
   | {
     readonly kind: "add-address";
     readonly link: string;
-    readonly address: Prefix;
+    readonly address: LinkAddress;
   }
   | {
     readonly kind: "remove-address";
     readonly link: string;
-    readonly address: Prefix;
+    readonly address: LinkAddress;
   }
   /** `replace`: one of ours with the same key is there (NLM_F_REPLACE, never on a foreign one). */
   | {

@@ -9,6 +9,7 @@
 
 import {
   type Address,
+  type LinkAddress,
   parseAddress,
   type Prefix,
   prefixAddress,
@@ -94,7 +95,7 @@ export class Rtnetlink {
     return this.#request(setLinkUp(name), `set link ${name} up`);
   }
 
-  async addresses(link: string): Promise<readonly Prefix[]> {
+  async addresses(link: string): Promise<readonly LinkAddress[]> {
     const { index } = await this.#link(link);
     const all = await this.#dump(
       dumpAddresses(),
@@ -106,7 +107,7 @@ export class Rtnetlink {
     ).map(addressText);
   }
 
-  async addAddress(link: string, address: Prefix): Promise<void> {
+  async addAddress(link: string, address: LinkAddress): Promise<void> {
     const { index } = await this.#link(link);
     await this.#request(
       addAddress({ index, ...splitAddress(address) }),
@@ -114,7 +115,7 @@ export class Rtnetlink {
     );
   }
 
-  async removeAddress(link: string, address: Prefix): Promise<void> {
+  async removeAddress(link: string, address: LinkAddress): Promise<void> {
     const { index } = await this.#link(link);
     await this.#request(
       removeAddress({ index, ...splitAddress(address) }),
@@ -272,12 +273,12 @@ function routeText(route: Route): string {
 }
 
 /** With its host bits where it has any: so it must be named to be removed. */
-function addressText({ address, bits }: AddressRecord): Prefix {
-  return `${address}/${bits}` as Prefix;
+function addressText({ address, bits }: AddressRecord): LinkAddress {
+  return `${address}/${bits}` as LinkAddress;
 }
 
 function splitAddress(
-  text: Prefix,
+  text: LinkAddress,
 ): { readonly address: Address; readonly bits: number } {
   return {
     address: parseAddress(prefixAddress(text)),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parsePrefix } from "../../mod/core/address.ts";
+import { type LinkAddress, parsePrefix } from "../../mod/core/address.ts";
 import { ERRNO, FatalError } from "../../mod/core/errors.ts";
 import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
 
@@ -139,6 +139,17 @@ Deno.test("what was changed by hand is repaired by the next full turn", async ()
   assert.equal(Object.keys(await peersOf(bench)).length, 3);
   assert.equal(await bench.kernel.sysctl.read("net/ipv4/ip_forward"), "1");
   assert.equal(bench.conflist.files.size, 1);
+});
+
+Deno.test("a foreign address on our link goes, host bits and all", async () => {
+  const bench = await converged(2);
+  const foreign = "10.1.2.3/24" as LinkAddress;
+  bench.kernel.hand.addAddress(LINK, foreign);
+  const report = await bench.reconciler.turn("network");
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(bench.kernel.writes, [
+    `remove-address ${LINK} ${foreign}`,
+  ]);
 });
 
 Deno.test("a network event repairs routes without a dump of the peers", async () => {

@@ -8,12 +8,7 @@
 
 import assert from "node:assert/strict";
 import type { RoutePort } from "../../mod/agent/ports.ts";
-import {
-  familyOf,
-  parseAddress,
-  parsePrefix,
-  type Prefix,
-} from "../../mod/core/address.ts";
+import { familyOf, parseAddress, parsePrefix } from "../../mod/core/address.ts";
 import { ERRNO, KernelError } from "../../mod/core/errors.ts";
 import {
   type Route,
@@ -317,8 +312,8 @@ function byText(routes: readonly Route[]): readonly Route[] {
   return routes.toSorted((a, b) => text(a) < text(b) ? -1 : 1);
 }
 
-function sorted(prefixes: readonly Prefix[]): readonly Prefix[] {
-  return prefixes.toSorted();
+function sorted<T extends string>(texts: readonly T[]): readonly T[] {
+  return texts.toSorted();
 }
 
 async function refusal(

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Prefix } from "../../mod/core/address.ts";
+import { type LinkAddress } from "../../mod/core/address.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
 import type { HostFacts, Peer, Route } from "../../mod/core/state.ts";
 import { setSysctl } from "./kernel_sysctl.ts";
@@ -63,13 +63,13 @@ export class FakeHand {
   }
 
   /** `ip address add` */
-  addAddress(link: string, address: Prefix): void {
+  addAddress(link: string, address: LinkAddress): void {
     this.#machine.link(link).addresses.add(address);
     this.#machine.changed();
   }
 
   /** `ip address del` */
-  removeAddress(link: string, address: Prefix): void {
+  removeAddress(link: string, address: LinkAddress): void {
     this.#machine.deleteAddress(this.#machine.link(link), address);
     this.#machine.changed();
   }

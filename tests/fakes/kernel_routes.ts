@@ -8,6 +8,7 @@ import type { RoutePort } from "../../mod/agent/ports.ts";
 import {
   addressBytes,
   familyOf,
+  type LinkAddress,
   makePrefix,
   type Prefix,
   prefixAddress,
@@ -95,12 +96,12 @@ export class FakeRoutes implements RoutePort {
     this.#machine.changed();
   }
 
-  async addresses(link: string): Promise<readonly Prefix[]> {
+  async addresses(link: string): Promise<readonly LinkAddress[]> {
     await this.#read(`addresses ${link}`);
     return [...this.#machine.link(link).addresses];
   }
 
-  async addAddress(name: string, address: Prefix): Promise<void> {
+  async addAddress(name: string, address: LinkAddress): Promise<void> {
     await this.#write(`add-address ${name} ${address}`);
     const link = this.#machine.link(name);
     this.#needFamily("add address", address);
@@ -111,7 +112,7 @@ export class FakeRoutes implements RoutePort {
     this.#machine.changed();
   }
 
-  async removeAddress(name: string, address: Prefix): Promise<void> {
+  async removeAddress(name: string, address: LinkAddress): Promise<void> {
     await this.#write(`remove-address ${name} ${address}`);
     const link = this.#machine.link(name);
     if (!link.addresses.has(address)) {
@@ -185,7 +186,7 @@ export class FakeRoutes implements RoutePort {
     }
   }
 
-  #needFamily(action: string, prefix: Prefix): void {
+  #needFamily(action: string, prefix: LinkAddress): void {
     if (familyOf(prefix) === 6 && !this.#machine.can.ipv6) {
       refuse(action, prefix, FAKE_ERRNO.EOPNOTSUPP);
     }

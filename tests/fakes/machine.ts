@@ -13,6 +13,7 @@ import {
   type Address,
   type Family,
   familyOf,
+  type LinkAddress,
   type Prefix,
   prefixAddress,
 } from "../../mod/core/address.ts";
@@ -44,7 +45,7 @@ export interface FakeLink {
   mtu: number;
   up: boolean;
   /** As given, host bits kept. */
-  readonly addresses: Set<Prefix>;
+  readonly addresses: Set<LinkAddress>;
   /** Only a WireGuard device has one. */
   readonly device: FakeDevice | undefined;
 }
@@ -136,7 +137,7 @@ export class FakeMachine {
       }
       : undefined;
     const mtu = device === undefined ? 1500 : 1420;
-    const addresses = new Set<Prefix>();
+    const addresses = new Set<LinkAddress>();
     const link = { name, kind, alias: "", mtu, up: false, addresses, device };
     this.links.set(name, link);
     this.addConf(name);
@@ -164,7 +165,7 @@ export class FakeMachine {
   }
 
   /** `fib_sync_down_addr()`, `fib_disable_ip()` and `rt6_remove_prefsrc()`. */
-  deleteAddress(link: FakeLink, address: Prefix): void {
+  deleteAddress(link: FakeLink, address: LinkAddress): void {
     link.addresses.delete(address);
     const gone = prefixAddress(address);
     const family = familyOf(address);
