@@ -164,15 +164,23 @@ const PERMISSIONS: readonly string[] = [
 ];
 
 /**
+ * As in the README: V8 would let garbage pile up to three times the memory that
+ * is in use, for a speed that the agent has no need of.
+ */
+export const V8_FLAGS =
+  "--v8-flags=--max-semi-space-size=1,--optimize-for-size";
+
+/**
  * The same program as in production: `$LAB_AGENT` where it is set ("/usr/local/bin/clusternet",
  * say), else this tree, offline.
  */
-function agentProgram(): readonly string[] {
+export function agentProgram(): readonly string[] {
   const given = Deno.env.get("LAB_AGENT") ?? "";
   if (given !== "") return given.split(" ");
   return [
     Deno.execPath(),
-    ...["run", "--cached-only", "--no-prompt", "--quiet", ...PERMISSIONS],
+    ...["run", "--cached-only", "--no-prompt", "--quiet", V8_FLAGS],
+    ...PERMISSIONS,
     fileURLToPath(new URL("../../main.ts", import.meta.url)),
   ];
 }
