@@ -34,7 +34,6 @@ async function runInNamespace(url: string): Promise<void> {
       "test",
       "--allow-all",
       "--no-check",
-      "--quiet",
       fileURLToPath(url),
     ],
     env: { [MARK]: "1" },
