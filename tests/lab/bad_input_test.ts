@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { labTest, patience, runAgent, sentences } from "./harness.ts";
+import { labTest, patience } from "./harness.ts";
+import { runAgent, sentences } from "./look.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
 

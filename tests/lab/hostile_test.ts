@@ -6,9 +6,8 @@ import {
   labTest,
   losesNothing,
   patience,
-  peerLines,
-  twoPods,
 } from "./harness.ts";
+import { peerLines } from "./look.ts";
 import { ANNOTATION } from "./convergence.ts";
 import { type Hostile, hostileNodes } from "./hostile_nodes.ts";
 import type { Lab } from "./lab.ts";
@@ -24,7 +23,7 @@ labTest(
     const hostile = hostileNodes(lab.nodes, keys);
     assert.ok(hostile.length >= 20, `${hostile.length}`);
     const before = await everyPeer(lab);
-    await losesNothing(twoPods(lab), async () => {
+    await losesNothing(lab, async () => {
       for (const { name, text } of hostile) await lab.api.putRaw(name, text);
       await seen(lab, "bad-sentinel-1");
       assertPeers(await everyPeer(lab), before, hostile);
@@ -57,7 +56,7 @@ labTest(
     const before = await everyPeer(lab);
     const stored = await lab.api.node(third.name);
     await losesNothing(
-      twoPods(lab),
+      lab,
       async () => {
         await lab.api.remove(third.name);
         await eventually("its peer is gone", async () => {

@@ -176,7 +176,8 @@ async function measureRow(
   }));
 }
 
-const PATIENCE_SECONDS = 5;
+/** WireGuard tries again after 5 s where two handshakes have crossed. */
+const PATIENCE_SECONDS = 12;
 const RULER = "======";
 
 /** Best round trip in ms of `count` pings; `undefined` unless all were answered. */
