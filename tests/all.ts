@@ -6,13 +6,10 @@
  * @module
  */
 
-import { installMissing, missingPackages } from "./lab/needs.ts";
-import { TEST_NEEDS } from "./needs.ts";
-import {
-  installPackages,
-  missingNeeds,
-  needsText,
-} from "./support/packages.ts";
+import { COMPILER, installMissing, missingPackages } from "./lab/needs.ts";
+import { LAB_TEST_NEEDS, UNIT_NEEDS } from "./needs.ts";
+import { type Need, needsText } from "./support/packages.ts";
+import { tempDir } from "./support/temp_dir.ts";
 import { guestNeeds } from "./vm/host.ts";
 
 const HELP = `Runs all tests that this machine can run.
@@ -28,6 +25,7 @@ interface Stage {
   readonly name: string;
   readonly what: string;
   readonly task: string;
+  readonly needs: readonly Need[];
 }
 
 const STAGES: readonly Stage[] = [
@@ -35,14 +33,23 @@ const STAGES: readonly Stage[] = [
     name: "ok",
     what: "format, lint, types, layers, unit tests, examples in the docs",
     task: "ok",
+    needs: [COMPILER, ...UNIT_NEEDS],
   },
   {
     name: "lab",
     what: "namespaces, wireguard-go, the real CNI plugins",
     task: "test:lab",
+    needs: LAB_TEST_NEEDS,
   },
-  { name: "vm", what: "a stock Debian kernel under QEMU", task: "test:vm" },
+  {
+    name: "vm",
+    what: "a stock Debian kernel under QEMU",
+    task: "test:vm",
+    needs: [COMPILER, ...guestNeeds()],
+  },
 ];
+
+const INTERRUPTED = 130;
 
 interface Count {
   passed: number;
@@ -66,12 +73,15 @@ async function main(args: readonly string[]): Promise<number> {
       return 2;
     }
   }
-  if (!install) return await listMissing();
-  await prepare();
   const stages = STAGES.filter((stage) =>
     only.size === 0 || only.has(stage.name)
   );
-  return await runAll(stages);
+  if (!install) return await listMissing(stages);
+  return await untilInterrupted(async (signal) => {
+    await prepare(stages);
+    await using temporary = await tempDir();
+    return await runAll(stages, { signal, temporary: temporary.path });
+  });
 }
 
 function say(text: string): number {
@@ -79,31 +89,65 @@ function say(text: string): number {
   return 0;
 }
 
-/** What is missing is installed, or else listed. */
-async function prepare(): Promise<void> {
-  await installMissing(console.log);
-  const missing = missingNeeds([...TEST_NEEDS, ...guestNeeds()]);
-  if (missing.length === 0) return;
-  console.log(`installing Debian packages:\n${needsText(missing)}`);
-  await installPackages(missing.map((need) => need.package));
+/** Of these stages; the lab has needs of its own. */
+function needsOf(stages: readonly Stage[]): {
+  readonly lab: boolean;
+  readonly needs: readonly Need[];
+} {
+  return {
+    lab: stages.some((stage) => stage.name === "lab"),
+    needs: stages.flatMap((stage) => stage.needs),
+  };
 }
 
-async function listMissing(): Promise<number> {
-  const needs = [...TEST_NEEDS, ...guestNeeds()];
-  const missing = [...await missingPackages(), ...missingNeeds(needs)];
+async function prepare(stages: readonly Stage[]): Promise<void> {
+  await installMissing(console.log, needsOf(stages));
+}
+
+async function listMissing(stages: readonly Stage[]): Promise<number> {
+  const missing = await missingPackages(needsOf(stages));
   if (missing.length === 0) return say("Nothing is missing.");
   say(`These Debian packages are missing:\n${needsText(missing)}`);
   return 1;
 }
 
-async function runAll(stages: readonly Stage[]): Promise<number> {
+/** Ctrl-C, a closed terminal or a kill end the stage that runs, and nothing follows. */
+async function untilInterrupted(
+  work: (signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  try {
+    const code = await work(controller.signal);
+    if (!controller.signal.aborted) return code;
+    console.error("test: interrupted");
+    return INTERRUPTED;
+  } catch (error) {
+    console.error(`test: ${error instanceof Error ? error.message : error}`);
+    return 1;
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+  }
+}
+
+interface Run {
+  /** Ends the stage that runs. */
+  readonly signal: AbortSignal;
+  /** Takes all temporary files: tests that are interrupted leave some. */
+  readonly temporary: string;
+}
+
+async function runAll(stages: readonly Stage[], run: Run): Promise<number> {
   const total: Count = { passed: 0, failed: 0, skipped: 0 };
   const skipped: string[] = [];
   const rows: string[] = [];
   for (const stage of stages) {
+    if (run.signal.aborted) break;
     console.log(`\n=== ${stage.name}: ${stage.what}`);
     const started = performance.now();
-    const { count, skips } = await runStage(stage);
+    const { count, skips } = await runStage(stage, run);
     const seconds = Math.round((performance.now() - started) / 1_000);
     rows.push(
       `${stage.name.padEnd(4)} ${countText(count)}, ${seconds} s`,
@@ -126,14 +170,17 @@ function countText(count: Count): string {
 
 async function runStage(
   stage: Stage,
+  { signal, temporary }: Run,
 ): Promise<{ readonly count: Count; readonly skips: readonly string[] }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", stage.task],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", TMPDIR: temporary },
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
+  const end = (): void => child.kill("SIGTERM");
+  signal.addEventListener("abort", end);
   const count: Count = { passed: 0, failed: 0, skipped: 0 };
   const skips: string[] = [];
   await eachLine(child.stdout, (line) => {
@@ -142,6 +189,7 @@ async function runStage(
     if (line.includes("SKIPPED ")) skips.push(line.trim());
   });
   const { code } = await child.status;
+  signal.removeEventListener("abort", end);
   // A stage that fails outside its tests (a type error, say) is a failure too.
   if (code !== 0 && count.failed === 0) count.failed++;
   return { count, skips };

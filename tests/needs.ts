@@ -6,16 +6,12 @@
 
 import type { Need } from "./support/packages.ts";
 
-export const TEST_NEEDS: readonly Need[] = [
+/** Of the unit tests. */
+export const UNIT_NEEDS: readonly Need[] = [
   {
     package: "openssl",
     why: "certificates for the tests of TLS",
     anyOf: ["openssl"],
-  },
-  {
-    package: "strace",
-    why: "ends a process before its every system call",
-    anyOf: ["strace"],
   },
   {
     package: "gcc-aarch64-linux-gnu",
@@ -26,5 +22,14 @@ export const TEST_NEEDS: readonly Need[] = [
     package: "qemu-user",
     why: "runs the shim of aarch64",
     anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
+  },
+];
+
+/** Of the tests in the lab. */
+export const LAB_TEST_NEEDS: readonly Need[] = [
+  {
+    package: "strace",
+    why: "ends a process before its every system call",
+    anyOf: ["strace"],
   },
 ];

@@ -48,12 +48,12 @@ async function prepareAndRun(
 ): Promise<number> {
   if (!options.install) {
     const missing = await missingPackages();
-    if (missing.length > 0) {
-      console.log(
-        `demo: these Debian packages are missing:\n${needsText(missing)}`,
-      );
-      return 1;
-    }
+    console.log(
+      missing.length === 0
+        ? "demo: nothing is missing"
+        : `demo: these Debian packages are missing:\n${needsText(missing)}`,
+    );
+    return missing.length === 0 ? 0 : 1;
   }
   await installMissing((text) => console.log(`demo: ${text}`));
   await prepareProgram();

@@ -15,6 +15,12 @@ import { CNI_PLUGIN_DIRS, PLUGINS } from "./cni.ts";
 import { must, run, SHELL } from "./exec.ts";
 import { findWireguardGo, GO_MODULE, WIREGUARD_GO_DIR } from "./wireguard.ts";
 
+export const COMPILER: Need = {
+  package: "gcc",
+  why: "compiles the shim, the agent's way to the kernel",
+  anyOf: ["cc"],
+};
+
 const COMMANDS: readonly Need[] = [
   {
     package: "iproute2",
@@ -37,11 +43,7 @@ const COMMANDS: readonly Need[] = [
     why: "a look at the tunnels from outside (wg)",
     anyOf: ["wg"],
   },
-  {
-    package: "gcc",
-    why: "compiles the shim, the agent's way to the kernel",
-    anyOf: ["cc"],
-  },
+  COMPILER,
 ];
 
 const CNI_PACKAGE: Need = {
@@ -56,15 +58,30 @@ const WIREGUARD_GO: Need = {
   anyOf: ["wireguard-go"],
 };
 
-/**
- * What is missing here, as Debian packages. Whether the kernel has WireGuard
- * shows only once `ip` is there: then ask again.
- */
-export async function missingPackages(): Promise<readonly Need[]> {
-  const missing = missingNeeds([...COMMANDS, CNI_PACKAGE]);
-  const canTry = missingNeeds(COMMANDS.slice(0, 1)).length === 0;
-  if (!canTry || await kernelHasWireGuard()) return missing;
-  return findWireguardGo() === undefined ? [...missing, WIREGUARD_GO] : missing;
+/** Whether the kernel has WireGuard shows only to root, once `ip` is there. */
+const PERHAPS_WIREGUARD_GO: Need = {
+  ...WIREGUARD_GO,
+  why: "WireGuard, if this kernel does not have it",
+};
+
+/** What else is needed beside the lab, or instead of it. */
+export interface Wanted {
+  readonly lab: boolean;
+  readonly needs: readonly Need[];
+}
+
+const LAB_ALONE: Wanted = { lab: true, needs: [] };
+
+/** What is missing here, as Debian packages. */
+export async function missingPackages(
+  { lab, needs }: Wanted = LAB_ALONE,
+): Promise<readonly Need[]> {
+  if (!lab) return missingNeeds(needs);
+  const missing = missingNeeds([...COMMANDS, CNI_PACKAGE, ...needs]);
+  if (findWireguardGo() !== undefined) return missing;
+  const canTry = findCommand("ip") !== undefined && Deno.uid() === 0;
+  if (!canTry) return [...missing, PERHAPS_WIREGUARD_GO];
+  return await kernelHasWireGuard() ? missing : [...missing, WIREGUARD_GO];
 }
 
 /**
@@ -74,23 +91,29 @@ export async function missingPackages(): Promise<readonly Need[]> {
  */
 export async function installMissing(
   say: (text: string) => void,
+  wanted: Wanted = LAB_ALONE,
 ): Promise<void> {
-  for (let round = 0; round < 2; round++) {
-    const missing = await missingPackages();
-    if (missing.length === 0) return;
-    say(`installing Debian packages:\n${needsText(missing)}`);
-    const names = missing.map((need) => need.package);
-    await installPackages(
-      names.filter((name) => name !== WIREGUARD_GO.package),
-    );
-    if (!missing.includes(WIREGUARD_GO)) continue;
-    try {
-      await installPackages([WIREGUARD_GO.package]);
-    } catch (error) {
-      if (findCommand("go") === undefined) throw error;
-      say("there is no such package: building wireguard-go from its Go module");
-      await buildWireguardGo();
-    }
+  await install(say, await missingPackages(wanted));
+  // Now `ip` can tell whether wireguard-go is needed.
+  await install(say, await missingPackages(wanted));
+}
+
+async function install(
+  say: (text: string) => void,
+  missing: readonly Need[],
+): Promise<void> {
+  const certain = missing.filter((need) => need !== PERHAPS_WIREGUARD_GO);
+  if (certain.length === 0) return;
+  say(`installing Debian packages:\n${needsText(certain)}`);
+  const names = certain.map((need) => need.package);
+  await installPackages(names.filter((name) => name !== WIREGUARD_GO.package));
+  if (!certain.includes(WIREGUARD_GO)) return;
+  try {
+    await installPackages([WIREGUARD_GO.package]);
+  } catch (error) {
+    if (findCommand("go") === undefined) throw error;
+    say("there is no such package: building wireguard-go from its Go module");
+    await buildWireguardGo();
   }
 }
 

@@ -43,11 +43,16 @@ export function missingNeeds(needs: readonly Need[]): readonly Need[] {
   );
 }
 
-/** "tcpdump (it captures the underlay)", a line each. */
+/** A line for each package, with all that it is for: "  tcpdump  it captures the underlay". */
 export function needsText(needs: readonly Need[]): string {
-  const width = Math.max(...needs.map((need) => need.package.length));
-  return needs
-    .map((need) => `  ${need.package.padEnd(width)}  ${need.why}`)
+  const reasons = new Map<string, Set<string>>();
+  for (const need of needs) {
+    const known = reasons.get(need.package) ?? new Set();
+    reasons.set(need.package, known.add(need.why));
+  }
+  const width = Math.max(...[...reasons.keys()].map((name) => name.length));
+  return [...reasons]
+    .map(([name, whys]) => `  ${name.padEnd(width)}  ${[...whys].join("; ")}`)
     .join("\n");
 }
 
@@ -61,40 +66,50 @@ export async function installPackages(
 ): Promise<void> {
   if (packages.length === 0) return;
   const all = [...new Set(packages)];
+  const names = all.join(" ");
   if (findCommand("apt-get") === undefined) {
     throw new Error(
-      `Cannot install ${
-        all.join(" ")
-      }: no apt-get here; install what they hold by other means`,
+      `Cannot install ${names}: no apt-get here; install what they hold by other means`,
     );
   }
   if (Deno.uid() !== 0) {
     throw new Error(
-      `Cannot install ${all.join(" ")}: not root; run \`apt-get install ${
-        all.join(" ")
-      }\` as root`,
+      `Cannot install ${names}: not root; run \`apt-get install --no-install-recommends ${names}\` as root`,
     );
   }
   const install = ["install", "-y", "--no-install-recommends", ...all];
   if ((await aptGet(install)).code === 0) return;
   // The lists of a fresh machine are empty or old.
-  await aptGet(["update"]);
+  const update = await aptGet([
+    ...["-o", "APT::Update::Error-Mode=any", "update"],
+  ]);
   const second = await aptGet(install);
   if (second.code === 0) return;
-  throw new Error(
-    `Cannot install ${all.join(" ")}: apt-get says: ${second.text}`,
-  );
+  const said = update.code === 0 ? second.text : update.text;
+  throw new Error(`Cannot install ${names}: apt-get says: ${aptReason(said)}`);
 }
 
+/** What apt-get printed as a part of a sentence: each reason once, without its letters. */
+export function aptReason(text: string): string {
+  const reasons = text.split("\n")
+    .map((line) => line.replace(/^[EW]: /, "").trim())
+    .filter((line) => line !== "" && !line.startsWith("Some index files"))
+    // "Failed to fetch URL  why", for each of its lists: why is the same.
+    .map((line) => line.replace(/^Failed to fetch \S+ +/, ""));
+  return [...new Set(reasons)].join("; ").slice(0, 600) || "nothing";
+}
+
+/** In a session of its own: a Ctrl-C must not leave packages half configured. */
 async function aptGet(
   args: readonly string[],
 ): Promise<{ readonly code: number; readonly text: string }> {
   const { code, stderr } = await new Deno.Command("apt-get", {
     args: ["-qq", "-o", "DPkg::Lock::Timeout=120", ...args],
-    env: { DEBIAN_FRONTEND: "noninteractive" },
+    env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
+    detached: true,
   }).output();
-  return { code, text: new TextDecoder().decode(stderr).trim().slice(-600) };
+  return { code, text: new TextDecoder().decode(stderr).trim() };
 }

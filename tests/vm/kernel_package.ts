@@ -5,6 +5,7 @@
  * @module
  */
 
+import { aptReason } from "../support/packages.ts";
 import { buildOnce, exists, GuestError, run, runText } from "./host.ts";
 
 export interface KernelPackage {
@@ -37,7 +38,7 @@ export async function kernelPackage(
     progress(`downloading ${packages.join(", ")}`);
     const downloads = `${temporary}/download`;
     await Deno.mkdir(downloads, { recursive: true });
-    await run(["apt-get", "download", ...packages], { cwd: downloads });
+    await download(packages, downloads);
     for (const deb of await names(downloads)) {
       await run(["dpkg-deb", "-x", `${downloads}/${deb}`, temporary]);
     }
@@ -46,6 +47,27 @@ export async function kernelPackage(
   const now = new Date();
   await Deno.utime(directory, now, now);
   return await openKernel(directory);
+}
+
+/** @throws {GuestError} one sentence */
+async function download(
+  packages: readonly string[],
+  directory: string,
+): Promise<void> {
+  const get = ["apt-get", "-qq", "download", ...packages];
+  try {
+    await run(get, { cwd: directory }).catch(async () => {
+      // The lists are so old that the mirror has newer ones only.
+      await run(["apt-get", "-qq", "update"]);
+      await run(get, { cwd: directory });
+    });
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new GuestError(
+      `Cannot download the guest's kernel: ${aptReason(text)}`,
+      { cause },
+    );
+  }
 }
 
 async function freshKernel(cache: string): Promise<KernelPackage | undefined> {
@@ -88,7 +110,7 @@ async function findPackages(
   for (const attempt of ["as is", "updated"]) {
     if (attempt === "updated") {
       progress("apt knows no kernel: apt-get update");
-      await run(["apt-get", "update"]);
+      await run(["apt-get", "-qq", "update"]).catch(() => {}); // not root, or no network
     }
     for (const meta of META_PACKAGES) {
       const image = (await dependencies(meta)).find((name) =>
