@@ -121,6 +121,21 @@ Deno.test("partial turns end where a full one would", async () => {
   assert.equal(peers["n12 192.168.0.12:7838"], "10.0.3.0/24");
 });
 
+Deno.test("a partial turn knows what the one before it has done", async () => {
+  const bench = await converged(5);
+  const there = node(3);
+  for (const changed of [node(3, { internalIps: ["192.168.9.9"] }), there]) {
+    bench.nodes.upsert(changed);
+    const report = await bench.reconciler.turn("peers");
+    assert.equal(report.applied, 1);
+  }
+  bench.nodes.remove("n3");
+  await bench.reconciler.turn("peers");
+  bench.nodes.upsert(there);
+  assert.equal((await bench.reconciler.turn("peers")).applied, 1);
+  assert.equal((await bench.reconciler.turn("full")).applied, 0);
+});
+
 Deno.test("what was changed by hand is repaired by the next full turn", async () => {
   const bench = await converged(4);
   const { hand } = bench.kernel;
