@@ -78,7 +78,7 @@ async function main(args: readonly string[]): Promise<number> {
   );
   if (!install) return await listMissing(stages);
   return await untilInterrupted(async (signal) => {
-    await prepare(stages);
+    await installMissing({ say: console.log, signal }, needsOf(stages));
     await using temporary = await tempDir();
     return await runAll(stages, { signal, temporary: temporary.path });
   });
@@ -100,10 +100,6 @@ function needsOf(stages: readonly Stage[]): {
   };
 }
 
-async function prepare(stages: readonly Stage[]): Promise<void> {
-  await installMissing(console.log, needsOf(stages));
-}
-
 async function listMissing(stages: readonly Stage[]): Promise<number> {
   const missing = await missingPackages(needsOf(stages));
   if (missing.length === 0) return say("Nothing is missing.");
@@ -116,7 +112,7 @@ async function untilInterrupted(
   work: (signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const controller = new AbortController();
-  const stop = (): void => controller.abort();
+  const stop = (): void => controller.abort(new Error("interrupted"));
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) Deno.addSignalListener(signal, stop);
   try {
@@ -126,7 +122,7 @@ async function untilInterrupted(
     return INTERRUPTED;
   } catch (error) {
     console.error(`test: ${error instanceof Error ? error.message : error}`);
-    return 1;
+    return controller.signal.aborted ? INTERRUPTED : 1;
   } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, stop);
   }
@@ -179,7 +175,13 @@ async function runStage(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const end = (): void => child.kill("SIGTERM");
+  const end = (): void => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+  };
   signal.addEventListener("abort", end);
   const count: Count = { passed: 0, failed: 0, skipped: 0 };
   const skips: string[] = [];

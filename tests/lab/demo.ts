@@ -55,7 +55,10 @@ async function prepareAndRun(
     );
     return missing.length === 0 ? 0 : 1;
   }
-  await installMissing((text) => console.log(`demo: ${text}`));
+  await installMissing({
+    say: (text) => console.log(`demo: ${text}`),
+    signal,
+  });
   await prepareProgram();
   signal.throwIfAborted();
   return await runDemo(options, signal);

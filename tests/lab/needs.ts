@@ -84,33 +84,52 @@ export async function missingPackages(
   return await kernelHasWireGuard() ? missing : [...missing, WIREGUARD_GO];
 }
 
+export interface Installing {
+  /** Told what, before it happens. */
+  readonly say: (text: string) => void;
+  /** Ends it, once apt-get has ended what it was at. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Installs all of it.
- * @param say told what, before it happens
- * @throws {Error} one sentence
+ * @throws {Error} one sentence; the reason of the signal
  */
 export async function installMissing(
-  say: (text: string) => void,
+  installing: Installing,
   wanted: Wanted = LAB_ALONE,
 ): Promise<void> {
-  await install(say, await missingPackages(wanted));
-  // Now `ip` can tell whether wireguard-go is needed.
-  await install(say, await missingPackages(wanted));
+  const { say, signal } = installing;
+  const tell = (): void => say("interrupted: waiting for apt-get to end");
+  signal.addEventListener("abort", tell);
+  try {
+    await install(installing, await missingPackages(wanted));
+    // Now `ip` can tell whether wireguard-go is needed.
+    await install(installing, await missingPackages(wanted));
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener("abort", tell);
+  }
 }
 
 async function install(
-  say: (text: string) => void,
+  { say, signal }: Installing,
   missing: readonly Need[],
 ): Promise<void> {
+  signal.throwIfAborted();
   const certain = missing.filter((need) => need !== PERHAPS_WIREGUARD_GO);
   if (certain.length === 0) return;
   say(`installing Debian packages:\n${needsText(certain)}`);
   const names = certain.map((need) => need.package);
-  await installPackages(names.filter((name) => name !== WIREGUARD_GO.package));
+  await installPackages(
+    names.filter((name) => name !== WIREGUARD_GO.package),
+    signal,
+  );
   if (!certain.includes(WIREGUARD_GO)) return;
   try {
-    await installPackages([WIREGUARD_GO.package]);
+    await installPackages([WIREGUARD_GO.package], signal);
   } catch (error) {
+    signal.throwIfAborted();
     if (findCommand("go") === undefined) throw error;
     say("there is no such package: building wireguard-go from its Go module");
     await buildWireguardGo();

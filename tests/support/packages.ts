@@ -59,11 +59,14 @@ export function needsText(needs: readonly Need[]): string {
 /**
  * Installs packages with apt-get; its output is shown only when it fails.
  *
+ * @param signal keeps the next apt-get from starting; one that runs is waited for
  * @throws {Error} one sentence, when there is no apt-get, no right or no package
  */
 export async function installPackages(
   packages: readonly string[],
+  signal: AbortSignal,
 ): Promise<void> {
+  signal.throwIfAborted();
   if (packages.length === 0) return;
   const all = [...new Set(packages)];
   const names = all.join(" ");
@@ -79,10 +82,12 @@ export async function installPackages(
   }
   const install = ["install", "-y", "--no-install-recommends", ...all];
   if ((await aptGet(install)).code === 0) return;
+  signal.throwIfAborted();
   // The lists of a fresh machine are empty or old.
   const update = await aptGet([
     ...["-o", "APT::Update::Error-Mode=any", "update"],
   ]);
+  signal.throwIfAborted();
   const second = await aptGet(install);
   if (second.code === 0) return;
   const said = update.code === 0 ? second.text : update.text;
