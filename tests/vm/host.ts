@@ -33,6 +33,7 @@ export const GUEST_PROGRAMS: Readonly<Record<string, string>> = {
   "bridge": "iproute2",
   "busybox": "busybox-static",
   "chroot": "coreutils",
+  "dash": "dash",
   "depmod": "kmod",
   "env": "coreutils",
   "flock": "util-linux",

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { requirements, runInGuest } from "./guest.ts";
 import { showLine, showProgress, untilInterrupted } from "./terminal.ts";
 
-const TIMEOUT_SECONDS = 1200;
+const TIMEOUT_SECONDS = 2400;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

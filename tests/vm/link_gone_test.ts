@@ -1,0 +1,55 @@
+/**
+ * Without its link a node is silent: no packet of a pod goes out in clear, whether the agent
+ * is there to repair it or not.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { captureText } from "../lab/capture.ts";
+import {
+  addPods,
+  eventually,
+  patience,
+  startCapture,
+  twoPods,
+} from "../lab/harness.ts";
+import { probeText } from "../lab/probe.ts";
+import { guestLabTest, orderOf, probePods } from "./guest_lab.ts";
+import { sleep } from "./in_guest.ts";
+
+guestLabTest(
+  "`ip link del` while probing puts nothing in clear on the underlay",
+  {},
+  async (lab) => {
+    await addPods(lab, 1);
+    const { from, to } = twoPods(lab);
+    const { node } = from;
+    const order = await orderOf(node);
+    const capture = await startCapture(lab);
+    await using probe = await probePods(from, to);
+    await sleep(1000);
+    // With an agent, which makes it anew.
+    const began = performance.now();
+    await node.space.must(["ip", "link", "del", "clusternet"]);
+    await eventually("the link is as it was", async () => {
+      return await orderOf(node).catch(() => "") === order ? true : undefined;
+    }, patience(10_000));
+    const seconds = (performance.now() - began) / 1000;
+    await sleep(1000);
+    // Without one.
+    await node.stopAgent("SIGKILL");
+    await node.space.must(["ip", "link", "del", "clusternet"]);
+    await sleep(2000);
+    const probed = await probe.stop();
+    const captured = await capture.stop();
+    const text = `made anew in ${seconds.toFixed(2)} s; ${probeText(probed)}; ${
+      captureText(captured)
+    }`;
+    console.log(text);
+    assert.ok(probed.lost > 0, `the probe noticed nothing: ${text}`);
+    assert.equal(captured.clear.size, 0, text);
+    assert.equal(captured.dropped, 0, text);
+    assert.ok((captured.kinds.get("WireGuard") ?? 0) > 500, text);
+  },
+);
