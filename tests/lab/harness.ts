@@ -207,7 +207,7 @@ export function pause(milliseconds: number): Promise<void> {
 }
 
 /** The first two pods of different nodes. */
-function twoPods(lab: Lab): { readonly from: Pod; readonly to: Pod } {
+export function twoPods(lab: Lab): { readonly from: Pod; readonly to: Pod } {
   const [from, to] = lab.nodes.map((node) => node.pods[0]);
   assert.ok(from !== undefined && to !== undefined, "no pods");
   return { from, to };
