@@ -32,6 +32,11 @@ type Target = typeof TARGETS[number];
 const ROOT = new URL("../", import.meta.url);
 const SOURCE = new URL("ffi/netlink.c", ROOT);
 
+/** Is the shim for this machine there, and no older than its source? */
+export async function shimIsFresh(): Promise<boolean> {
+  return await isFresh(new URL(".build/netlink.so", ROOT));
+}
+
 /** Is `output` there, and no older than the source and this script? */
 async function isFresh(output: URL): Promise<boolean> {
   const times = await Promise.all(

@@ -68,7 +68,7 @@ async function addressesSettled(lab: Lab): Promise<void> {
         "tentative",
       ]);
       return said.trim() === "" ? true : undefined;
-    });
+    }, patience(10_000));
   }
 }
 

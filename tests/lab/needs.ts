@@ -11,6 +11,7 @@ import {
   type Need,
   needsText,
 } from "../support/packages.ts";
+import { shimIsFresh } from "../../ffi/build.ts";
 import { CNI_PLUGIN_DIRS, PLUGINS } from "./cni.ts";
 import { must, run, SHELL } from "./exec.ts";
 import { findWireguardGo, GO_MODULE, WIREGUARD_GO_DIR } from "./wireguard.ts";
@@ -43,7 +44,6 @@ const COMMANDS: readonly Need[] = [
     why: "a look at the tunnels from outside (wg)",
     anyOf: ["wg"],
   },
-  COMPILER,
 ];
 
 const CNI_PACKAGE: Need = {
@@ -77,7 +77,12 @@ export async function missingPackages(
   { lab, needs }: Wanted = LAB_ALONE,
 ): Promise<readonly Need[]> {
   if (!lab) return missingNeeds(needs);
-  const missing = missingNeeds([...COMMANDS, CNI_PACKAGE, ...needs]);
+  const missing = missingNeeds([
+    ...COMMANDS,
+    CNI_PACKAGE,
+    ...await shimIsFresh() ? [] : [COMPILER],
+    ...needs,
+  ]);
   if (findWireguardGo() !== undefined) return missing;
   const canTry = findCommand("ip") !== undefined && Deno.uid() === 0;
   if (!canTry) return [...missing, PERHAPS_WIREGUARD_GO];
