@@ -143,15 +143,18 @@ export class BigCluster implements AsyncDisposable {
     );
   }
 
-  /** Every kubelet reports once that nothing has changed, as fast as the agent reads. */
-  async heartbeats(): Promise<void> {
-    const time = new Date(Date.UTC(2026, 1, 1, 0, 0, ++this.#beats))
-      .toISOString();
+  /** Kubelets report in turn that nothing has changed, as fast as the agent reads. */
+  async heartbeats(count: number): Promise<void> {
+    const { store } = this.server;
     let done = 0;
-    for (const node of this.server.store.list()) {
-      const { name } = node.metadata as { readonly name: string };
-      this.server.store.put(name, heartbeat(node, time));
-      if (++done % BATCH === 0) await pause(2);
+    while (done < count) {
+      const time = new Date(Date.UTC(2026, 1, 1, 0, 0, ++this.#beats))
+        .toISOString();
+      for (const node of store.list().slice(0, count - done)) {
+        const { name } = node.metadata as { readonly name: string };
+        store.put(name, heartbeat(node, time));
+        if (++done % BATCH === 0) await pause(2);
+      }
     }
   }
 

@@ -78,8 +78,7 @@ async function agentAmongMany(t: Deno.TestContext): Promise<void> {
       const from = cluster.agent.lines.length;
       const requests = cluster.server.count("patch", "list", "watch", "get");
       const before = cluster.figures();
-      await cluster.heartbeats();
-      await cluster.heartbeats();
+      await cluster.heartbeats(2 * NODES);
       const milliseconds = await cluster.move(2, "172.31.1.1");
       const { cpuSeconds, files } = cluster.figures();
       assert.deepEqual(cluster.agent.lines.slice(from).length, 1);

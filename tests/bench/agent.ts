@@ -1,0 +1,170 @@
+/**
+ * What the agent costs, beside a bare Deno process that imports nothing, and one
+ * that only reads and parses the same watch; all with the same flags, in the
+ * same run. Medians of three.
+ *
+ *     deno task bench [--rounds N]
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BigCluster, pause } from "../lab/big_cluster.ts";
+import { Child } from "../lab/exec.ts";
+import { V8_FLAGS } from "../lab/lab.ts";
+import {
+  type Figures,
+  figuresOf,
+  megabytes,
+} from "../support/process_figures.ts";
+import { skipped } from "../support/skip.ts";
+
+const MARK = "CLUSTERNET_BENCH_NAMESPACE";
+const SIZES = [3, 5_000];
+const UPDATES = 5_000;
+/** Milliseconds after which what came before has been worked off. */
+const SETTLE_MS = 1_500;
+/** Milliseconds: at least one full turn is in it. */
+const REST_MS = 33_000;
+
+interface Row {
+  readonly nodes: number;
+  readonly what: string;
+  /** After the start. */
+  readonly start: Figures;
+  /** After no-op updates. */
+  readonly end: Figures;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { rounds: { type: "string", default: "3" } },
+  });
+  const needs = {
+    root: true,
+    commands: ["wireguard-go", "ip", "unshare", "nsenter", "setpriv"],
+    files: ["/dev/net/tun"],
+  };
+  if (skipped("bench", needs)) return 1;
+  if (Deno.env.get(MARK) !== "1") return await inOwnNamespace(args);
+  const rows: Row[] = [];
+  const rests = new Map<number, number>();
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const nodes of SIZES) {
+      const rest = round === 0 ? REST_MS : 0;
+      const measured = await measure(nodes, rest);
+      rows.push(...measured.rows);
+      if (round === 0) rests.set(nodes, measured.restSeconds);
+    }
+  }
+  print(rows, rests);
+  return 0;
+}
+
+async function inOwnNamespace(args: readonly string[]): Promise<number> {
+  const { code } = await new Deno.Command("unshare", {
+    args: [
+      ...["--net", "--", Deno.execPath(), "run", "--allow-all", "--no-check"],
+      ...["--quiet", fileURLToPath(import.meta.url), ...args],
+    ],
+    env: { [MARK]: "1" },
+  }).spawn().status;
+  return code;
+}
+
+/** One after the other, so that none takes the processor from another. */
+async function measure(
+  nodes: number,
+  restMs: number,
+): Promise<{ readonly rows: readonly Row[]; readonly restSeconds: number }> {
+  await using cluster = await BigCluster.start({ nodes });
+  const deno = [Deno.execPath(), "run", "--allow-all", "--no-check", "--quiet"];
+  const rows: Row[] = [];
+  const run = async (what: string, child: Child): Promise<void> => {
+    await pause(SETTLE_MS);
+    const start = figuresOf(child.pid);
+    await cluster.heartbeats(UPDATES);
+    await pause(SETTLE_MS);
+    rows.push({ nodes, what, start, end: figuresOf(child.pid) });
+  };
+  const others = [["bare", "sleep.ts"], ["watch", "watch_only.ts"]] as const;
+  for (const [what, file] of others) {
+    const path = fileURLToPath(new URL(file, import.meta.url));
+    const child = new Child(what, [
+      ...deno,
+      V8_FLAGS,
+      path,
+      cluster.server.url,
+    ]);
+    await child.line(/^listed$/, { withinMs: 60_000 });
+    await run(what, child);
+    await child.stop("SIGKILL");
+  }
+  await cluster.startAgent();
+  await run("agent", cluster.agent);
+  const before = cluster.figures().cpuSeconds;
+  await pause(restMs);
+  return { rows, restSeconds: cluster.figures().cpuSeconds - before };
+}
+
+function print(rows: readonly Row[], rests: ReadonlyMap<number, number>): void {
+  console.log(
+    "Nodes  process   own memory     resident   CPU to start   CPU of 1,000 no-op updates",
+  );
+  for (const nodes of SIZES) {
+    const of = (what: string, figure: (row: Row) => number): number =>
+      median(
+        rows.filter((row) => row.nodes === nodes && row.what === what).map(
+          figure,
+        ),
+      );
+    for (const what of ["bare", "watch", "agent"]) {
+      const cell = (
+        figure: (row: Row) => number,
+        text: (value: number) => string,
+      ): string => {
+        const value = of(what, figure);
+        const base = of("bare", figure);
+        const ratio = base > 0 ? ` ×${(value / base).toFixed(1)}` : "";
+        return (text(value) + ratio).padStart(13);
+      };
+      const seconds = (value: number): string => `${value.toFixed(2)} s`;
+      console.log(
+        [
+          String(nodes).padStart(5),
+          ` ${what.padEnd(6)}`,
+          cell(({ end }) => end.anonymousBytes, megabytes),
+          cell(({ end }) => end.residentBytes, megabytes),
+          cell(({ start }) => start.cpuSeconds, seconds),
+          `${(of(what, updates) * 1_000).toFixed(0)} ms`.padStart(10),
+          what === "agent"
+            ? `(×${
+              (of(what, updates) / of("watch", updates)).toFixed(1)
+            } of watch)`
+            : "",
+        ].join(" "),
+      );
+    }
+  }
+  for (const [nodes, seconds] of rests) {
+    console.log(
+      `at rest with ${nodes} Nodes: ${seconds.toFixed(2)} s of CPU in ${
+        REST_MS / 1_000
+      } s, a full turn included`,
+    );
+  }
+}
+
+/** Seconds of CPU of 1,000 of them. */
+function updates({ start, end }: Row): number {
+  return (end.cpuSeconds - start.cpuSeconds) / UPDATES * 1_000;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? NaN;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
