@@ -54,7 +54,7 @@ const THROW_AWAY_HEX =
   "6a434015e51873167ebfeb26de7d373da2715a22278e0493ffc8074db984d40e";
 
 export function privateKeyRequest(key: PrivateKey): string {
-  return setRequest([`private_key=${hexText(key.expose())}`]);
+  return setRequest([`private_key=${key.expose().toHex()}`]);
 }
 
 export function listenPortRequest(port: number): string {
@@ -224,7 +224,7 @@ class AnswerReader {
 function takeOfPeer(peer: PeerDraft, key: string, value: string): void {
   switch (key) {
     case "preshared_key":
-      peer.presharedKey = keyBytes(key, value).some((byte) => byte !== 0);
+      peer.presharedKey = /[^0]/.test(keyDigits(key, value));
       return;
     case "persistent_keepalive_interval":
       peer.keepaliveSeconds = wholeNumber(key, value);
@@ -271,24 +271,20 @@ function wholeNumber(key: string, text: string): number {
   return Number(text);
 }
 
-/** @throws {SyntaxError} that does not repeat the value */
 function keyBytes(key: string, text: string): Uint8Array {
+  return Uint8Array.fromHex(keyDigits(key, text));
+}
+
+/** @throws {SyntaxError} that does not repeat the value */
+function keyDigits(key: string, text: string): string {
   if (!/^[0-9a-fA-F]{64}$/.test(text)) {
     throw new SyntaxError(
       `Cannot read WireGuard's answer: ${key} is malformed`,
     );
   }
-  return Uint8Array.from(
-    { length: 32 },
-    (_, index) => parseInt(text.slice(index * 2, index * 2 + 2), 16),
-  );
+  return text;
 }
 
 function hexKey(key: PublicKey): string {
-  return hexText(publicKeyBytes(key));
-}
-
-function hexText(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+  return publicKeyBytes(key).toHex();
 }
