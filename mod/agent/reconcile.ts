@@ -20,7 +20,7 @@ import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
-import type { State, Step } from "../core/state.ts";
+import { samePeer, type State, type Step } from "../core/state.ts";
 import { stepText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
 import type { Nodes } from "./nodes.ts";
@@ -210,9 +210,17 @@ export class Reconciler {
     return await applySteps(world, steps, { log, privateKey, holdConflist });
   }
 
-  #remember(have: State): void {
-    this.#cached = have;
-    this.#cachedPeers = new PeerTable(have.peers ?? []);
+  /** A peer that is as it should be is kept once, with the strings that are there anyway. */
+  #remember({ peers = new Map(), ...rest }: State): void {
+    const wanted = this.#options.nodes.peers();
+    this.#cached = rest;
+    this.#cachedPeers = new PeerTable(
+      peers.values().map((have) => {
+        const want = wanted?.get(have.publicKey);
+        const peer = want && samePeer(have, want) ? want : have;
+        return [peer.publicKey, peer] as const;
+      }),
+    );
   }
 
   #linkKind(): string {

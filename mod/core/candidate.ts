@@ -250,7 +250,7 @@ function podCidr(
 function widest(prefixes: readonly Prefix[]): readonly Prefix[] {
   return [...new Set(prefixes)].filter((inner, _, all) =>
     !all.some((outer) => outer !== inner && contains(outer, inner))
-  ).sort();
+  ).toSorted();
 }
 
 function readable<T>(

@@ -88,9 +88,9 @@ export class Claims {
     const holding = { candidate, prefixes: [], conflicts: [] };
     const claim: Claim = { candidate, holding, hasKey: false };
     this.#claims.set(candidate.name, claim);
-    const sharers = this.#byKey.get(candidate.publicKey) ?? [];
-    this.#byKey.set(candidate.publicKey, sharers);
-    sharers.splice(position(sharers, claim, 1), 0, claim);
+    const sharers = this.#byKey.get(candidate.publicKey);
+    if (sharers === undefined) this.#byKey.set(candidate.publicKey, [claim]);
+    else sharers.splice(position(sharers, claim, 1), 0, claim);
     for (const prefix of candidate.prefixes) {
       const place = this.#byPrefix.get(prefix) ??
         { claims: new Set(), owner: undefined };

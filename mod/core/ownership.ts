@@ -83,7 +83,13 @@ export function hold(
     if (owner === undefined) prefixes.push(prefix);
     else conflicts.push(prefixConflict(candidate, prefix, owner));
   }
-  return { candidate, prefixes, conflicts };
+  // Whoever gets all, as nearly all do, needs no list of its own.
+  const all = conflicts.length === 0;
+  return {
+    candidate,
+    prefixes: all ? candidate.prefixes : prefixes,
+    conflicts,
+  };
 }
 
 export function keyConflict(

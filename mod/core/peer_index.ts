@@ -16,7 +16,7 @@ import type { Config } from "./config.ts";
 import type { PublicKey } from "./key.ts";
 import { type NodeRecord, sameList, sameNode } from "./node.ts";
 import { type Conflict, peerOf } from "./ownership.ts";
-import type { Peer } from "./state.ts";
+import { type Peer, samePeer } from "./state.ts";
 
 export type PeerConfig = Pick<
   Config,
@@ -212,11 +212,6 @@ export class PeerIndex {
 /** The sentences of a finding. */
 export function findingTexts(finding: Finding): readonly string[] {
   return [...finding.remarks, ...finding.conflicts].map(({ text }) => text);
-}
-
-function samePeer(a: Peer | undefined, b: Peer | undefined): boolean {
-  return a?.endpoint === b?.endpoint &&
-    sameList(a?.allowedIps ?? [], b?.allowedIps ?? []);
 }
 
 function isIpv6(peer: Peer | undefined): boolean {

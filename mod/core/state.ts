@@ -12,6 +12,7 @@
 
 import type { Address, LinkAddress, Prefix } from "./address.ts";
 import type { PublicKey } from "./key.ts";
+import { sameList } from "./node.ts";
 
 /** `rtm_protocol` of the routes that are ours (include/uapi/linux/rtnetlink.h leaves 78 free). */
 export const ROUTE_PROTOCOL = 78;
@@ -49,6 +50,13 @@ export interface Peer {
   readonly keepaliveSeconds: number;
   /** Is a preshared key set? Never the key itself. */
   readonly presharedKey: boolean;
+}
+
+export function samePeer(a: Peer | undefined, b: Peer | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.publicKey === b.publicKey && a.endpoint === b.endpoint &&
+    a.keepaliveSeconds === b.keepaliveSeconds &&
+    a.presharedKey === b.presharedKey && sameList(a.allowedIps, b.allowedIps);
 }
 
 /** A route in table main. Its key is family, destination and metric. */

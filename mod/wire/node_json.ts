@@ -210,7 +210,7 @@ function internalIps(status: unknown): readonly string[] {
     if (address !== undefined) found.push(address);
     if (found.length > NODE_LIST_LIMIT) break;
   }
-  return found;
+  return exact(found);
 }
 
 function podCidrs(spec: unknown): readonly string[] {
@@ -220,7 +220,12 @@ function podCidrs(spec: unknown): readonly string[] {
     if (cidr !== undefined) found.push(cidr);
     if (found.length > NODE_LIST_LIMIT) break;
   }
-  if (found.length > 0) return found;
+  if (found.length > 0) return exact(found);
   const only = textOf(property(spec, "podCIDR"));
   return only === undefined || only === "" ? [] : [only];
+}
+
+/** A list that was added to has room for 17 items; one that is kept need not. */
+function exact<T>(found: readonly T[]): readonly T[] {
+  return found.slice();
 }

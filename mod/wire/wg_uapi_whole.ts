@@ -18,8 +18,7 @@
 
 import { PeerTable } from "../core/advance.ts";
 import type { PublicKey } from "../core/key.ts";
-import { sameList } from "../core/node.ts";
-import type { Peer, PeerChange } from "../core/state.ts";
+import { type Peer, type PeerChange, samePeer } from "../core/state.ts";
 import { addPeerLines, removePeerLines, setRequest } from "./wg_uapi.ts";
 
 /** Peers of one transaction: no exchange then takes long. */
@@ -59,10 +58,4 @@ function* requests(
   for (let at = 0; at < peers.length; at += PEERS_PER_REQUEST) {
     yield setRequest(peers.slice(at, at + PEERS_PER_REQUEST).flatMap(lines));
   }
-}
-
-function samePeer(a: Peer, b: Peer | undefined): boolean {
-  return b !== undefined && a.endpoint === b.endpoint &&
-    a.keepaliveSeconds === b.keepaliveSeconds &&
-    a.presharedKey === b.presharedKey && sameList(a.allowedIps, b.allowedIps);
 }
