@@ -155,6 +155,7 @@ async function linger(
   if (first === undefined || pod === undefined || other === undefined) return;
   const enter = (podName?: string): string =>
     first.space.command([], podName).slice(0, -1)
+      .filter((word) => !/^--(root|wd)=/.test(word))
       .filter((word) => podName === undefined || !word.startsWith("--mount"))
       .join(" ");
   const socket = lab.apiSocket;

@@ -50,7 +50,7 @@ export class Space {
     const holder = new Child(`holder of ${name}`, [
       ...(inside === undefined
         ? []
-        : ["nsenter", `--mount=/proc/${inside.holder.pid}/ns/mnt`, "--"]),
+        : ["nsenter", ...mounts(inside.holder), "--"]),
       ...["unshare", "--net", "--mount", "--propagation", "private", "--"],
       ...[SHELL, "-c", script],
     ], { env });
@@ -75,7 +75,7 @@ export class Space {
     return [
       "nsenter",
       `--net=${net}`,
-      `--mount=${proc}/ns/mnt`,
+      ...mounts(this.holder),
       "--",
       ...command,
     ];
@@ -108,6 +108,12 @@ export class Space {
   async end(): Promise<void> {
     await this.holder.stop("SIGKILL");
   }
+}
+
+/** The root as well: this program may itself run in a chroot, which setns(2) would leave. */
+function mounts({ pid }: Child): readonly string[] {
+  const proc = `/proc/${pid}`;
+  return [`--mount=${proc}/ns/mnt`, `--root=${proc}/root`, `--wd=${proc}/root`];
 }
 
 /** Where a pod's network namespace is mounted, inside its node. */
