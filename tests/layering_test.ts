@@ -10,7 +10,7 @@ const MOD = new URL("../mod/", import.meta.url);
 
 /** What a layer may import: other layers, and packages or built-ins by exact name. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
-  core: ["core", "zod", "node:net"],
+  core: ["core", "zod"],
   wire: ["core", "wire"],
   agent: ["core", "agent"],
   sys: ["core", "wire", "sys", "js-yaml", "@kubernetes/client-node", "node:"],

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import type { World } from "../agent/observe.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import { configFile, parseArguments } from "../core/arguments.ts";
@@ -169,6 +168,10 @@ async function readIfThere(path: string): Promise<string> {
 async function addressesOf(host: string): Promise<readonly Address[]> {
   const plain = host.replace(/^\[|\]$/g, "");
   try {
+    return [parseAddress(plain)];
+  } catch { /* a name */ }
+  try {
+    const { lookup } = await import("node:dns/promises");
     const found = await lookup(plain, { all: true });
     return found.map(({ address }) => parseAddress(address));
   } catch {

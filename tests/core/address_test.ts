@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isIP } from "node:net";
 import {
   type Address,
   addressBytes,
@@ -142,4 +143,30 @@ Deno.test("contains() is what comparing whole numbers gives", () => {
         whole(prefixAddress(outer)) >> shift;
     assert.equal(contains(outer, inner), expected, `${outer} ${inner}`);
   }
+});
+
+Deno.test("parseAddress() takes what node:net takes, zones and mapped ones excepted", () => {
+  const random = new Random(20261122);
+  // deno-fmt-ignore
+  const pieces = ["0", "1", "255", "256", "00", "fe80", "FFFF", "12345", "g", ":", ":", "::", ".", "1.2.3.4", "01.2.3.4", " ", "/", "]", "\n", "%eth0", "[", "@", "\t", "１"];
+  const plain = ["0", "1", "ff", "ABCD", ":", ":", ":", "::", "1.2.3.4"];
+  let good = 0;
+  for (let round = 0; round < 100_000; round++) {
+    const from = random.chance(0.5) ? pieces : plain;
+    const text = Array.from(
+      { length: 1 + random.below(18) },
+      () => random.pick(from),
+    ).join("");
+    let taken = true;
+    try {
+      parseAddress(text);
+      good++;
+    } catch (error) {
+      assert.ok(error instanceof SyntaxError);
+      if (error.message.includes("mapped")) continue;
+      taken = false;
+    }
+    assert.equal(taken, isIP(text) !== 0 && !text.includes("%"), text);
+  }
+  assert.ok(good > 1_000, `only ${good} of them were addresses`);
 });
