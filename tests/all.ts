@@ -116,10 +116,7 @@ async function untilInterrupted(
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) Deno.addSignalListener(signal, stop);
   try {
-    const code = await work(controller.signal);
-    if (!controller.signal.aborted) return code;
-    console.error("test: interrupted");
-    return INTERRUPTED;
+    return await work(controller.signal);
   } catch (error) {
     console.error(`test: ${error instanceof Error ? error.message : error}`);
     return controller.signal.aborted ? INTERRUPTED : 1;
@@ -140,10 +137,10 @@ async function runAll(stages: readonly Stage[], run: Run): Promise<number> {
   const skipped: string[] = [];
   const rows: string[] = [];
   for (const stage of stages) {
-    if (run.signal.aborted) break;
     console.log(`\n=== ${stage.name}: ${stage.what}`);
     const started = performance.now();
     const { count, skips } = await runStage(stage, run);
+    run.signal.throwIfAborted();
     const seconds = Math.round((performance.now() - started) / 1_000);
     rows.push(
       `${stage.name.padEnd(4)} ${countText(count)}, ${seconds} s`,

@@ -231,7 +231,7 @@ export class Child {
 }
 
 /** The same program, killed by the kernel when the thread that started it ends. */
-function dieWithUs(command: readonly string[]): readonly string[] {
+export function dieWithUs(command: readonly string[]): readonly string[] {
   return ["setpriv", "--pdeathsig", "KILL", "--", ...command];
 }
 

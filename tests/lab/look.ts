@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { run, type RunResult } from "./exec.ts";
+import { dieWithUs, run, type RunResult } from "./exec.ts";
 import { patience } from "./harness.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
@@ -66,8 +66,10 @@ export async function runAgent(
   node: LabNode,
   command: readonly string[],
 ): Promise<RunResult> {
+  // timeout(1) leaves the terminal's process group: what it runs would outlive a Ctrl-C.
+  const limited = ["timeout", "--signal=KILL", String(patience(50))];
   return await run(
-    ["timeout", "--signal=KILL", String(patience(50)), ...command],
+    dieWithUs([...limited, ...dieWithUs(command)]),
     { env: node.settings.env },
   );
 }

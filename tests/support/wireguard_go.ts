@@ -34,8 +34,11 @@ export async function startWireGuardGo(
   link: string,
   command: readonly string[] = ["wireguard-go", "-f"],
 ): Promise<WireGuardGo> {
-  const process = new Deno.Command("unshare", {
-    args: ["--net", "--mount", "sh", "-c", START, "sh", ...command, link],
+  // Ended by the kernel when these tests are killed.
+  const unshare = ["setpriv", "--pdeathsig", "KILL", "--", "unshare"];
+  const [program = "", ...args] = [...unshare, "--net", "--mount"];
+  const process = new Deno.Command(program, {
+    args: [...args, "sh", "-c", START, "sh", ...command, link],
     env: { LOG_LEVEL: "silent" },
     stdin: "null",
     stdout: "null",

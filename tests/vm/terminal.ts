@@ -20,8 +20,12 @@ export async function untilInterrupted(
   try {
     return await work(controller.signal);
   } catch (err) {
-    if (!(err instanceof GuestError)) throw err;
-    console.error(err.message);
+    // The terminal interrupts the programs that build the guest as well: what they say is noise.
+    const shown: unknown = controller.signal.aborted
+      ? controller.signal.reason
+      : err;
+    if (!(shown instanceof GuestError)) throw shown;
+    console.error(shown.message);
     return controller.signal.aborted ? 130 : 1;
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
