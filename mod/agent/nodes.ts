@@ -80,6 +80,11 @@ export class Nodes implements NodeSink {
     return touched;
   }
 
+  /** Will the next `takeTouched()` give this key? */
+  isTouched(key: PublicKey): boolean {
+    return this.#touched.has(key);
+  }
+
   takeSelfChanged(): boolean {
     const changed = this.#selfChanged;
     this.#selfChanged = false;

@@ -114,7 +114,8 @@ export class Reconciler {
     this.#verified = have.device?.publicKey === this.#options.publicKey;
     const problems = [...want.waiting, ...planned.blocked, ...failures];
     const [missing] = planned.steps.filter((step) =>
-      step.kind !== "write-conflist" || problems.length === 0
+      !this.#isNews(step) &&
+      (step.kind !== "write-conflist" || problems.length === 0)
     );
     if (missing !== undefined && failures.length === 0) {
       problems.push(`Not in place after it was set: ${stepText(missing)}`);
@@ -123,6 +124,12 @@ export class Reconciler {
     if (clean) this.#remember(have);
     this.#standing = problems;
     return { scope: "full", applied, problems, clean };
+  }
+
+  /** A Node that changed during the turn is for the next one, which knows of it. */
+  #isNews(step: Step): boolean {
+    return step.kind === "peer" &&
+      this.#options.nodes.isTouched(step.change.publicKey);
   }
 
   /** Everything but the device and its peers; a full turn where something is amiss. */

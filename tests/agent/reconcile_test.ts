@@ -121,6 +121,33 @@ Deno.test("partial turns end where a full one would", async () => {
   assert.equal(peers["n12 192.168.0.12:7838"], "10.0.3.0/24");
 });
 
+Deno.test("a Node that comes during a turn is no complaint, and comes next", async () => {
+  const bench = await makeBench();
+  listed(bench, 3);
+  let reads = 0;
+  bench.kernel.inject({
+    errno: ERRNO.EIO,
+    times: Infinity,
+    on: ({ text }) => {
+      if (text.startsWith("read device") && ++reads === 1) {
+        bench.nodes.upsert(node(9));
+        bench.nodes.remove("n2");
+      }
+      return false;
+    },
+  });
+  const report = await bench.reconciler.turn("full");
+  assert.equal(reads, 1, "a link made in this turn is read once, afterwards");
+  assert.deepEqual(report.problems, []);
+  assert(report.clean);
+  const second = await bench.reconciler.turn("peers");
+  assert.deepEqual([second.scope, second.applied], ["peers", 2]);
+  assert.deepEqual(Object.values(await peersOf(bench)), [
+    "10.0.3.0/24",
+    "10.0.9.0/24",
+  ]);
+});
+
 Deno.test("a partial turn knows what the one before it has done", async () => {
   const bench = await converged(5);
   const there = node(3);
