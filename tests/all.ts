@@ -8,6 +8,7 @@
 
 import { COMPILER, installMissing, missingPackages } from "./lab/needs.ts";
 import { LAB_TEST_NEEDS, UNIT_NEEDS } from "./needs.ts";
+import { buildBoringtun } from "./support/boringtun.ts";
 import { type Need, needsText } from "./support/packages.ts";
 import { tempDir } from "./support/temp_dir.ts";
 import { guestNeeds } from "./vm/host.ts";
@@ -79,6 +80,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (!install) return await listMissing(stages);
   return await untilInterrupted(async (signal) => {
     await installMissing({ say: console.log, signal }, needsOf(stages));
+    if (needsOf(stages).lab) await buildBoringtun(console.log, signal);
     await using temporary = await tempDir();
     return await runAll(stages, { signal, temporary: temporary.path });
   });
