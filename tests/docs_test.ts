@@ -40,6 +40,14 @@ Deno.test("the README starts with the two commands, and they are tasks", () => {
   for (const name of named) assert(tasks.includes(name ?? ""));
 });
 
+Deno.test("the README starts the agent with what the lab's agents are allowed", () => {
+  const flags = (text: string): readonly string[] =>
+    [...new Set(text.match(/--allow-(?!all)[\w=,-]+/g))].sort();
+  const readme = flags(read("README.md"));
+  assert(readme.length > 0);
+  assert.deepEqual(readme, flags(read("tests/lab/lab.ts")));
+});
+
 Deno.test("every task is described", () => {
   const { tasks } = JSON.parse(read("deno.json"));
   for (const [name, task] of Object.entries(tasks)) {
