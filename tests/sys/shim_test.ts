@@ -17,6 +17,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../../mod/sys/shim.ts";
+import { openFiles } from "../support/open_files.ts";
 
 const shim = await loadShim();
 
@@ -32,10 +33,6 @@ function errnoOf(run: () => unknown): number {
     throw error;
   }
   return 0;
-}
-
-function openFiles(): number {
-  return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
 async function withDirectory(
