@@ -36,7 +36,6 @@ export const MSG_DONTWAIT = 0x40;
 /** include/uapi/linux/stat.h: `mode & S_IFMT` */
 export const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
-export const S_IFDIR = 0o040000;
 
 /** include/linux/socket.h, include/uapi/linux/un.h */
 const AF_UNIX = 1;

@@ -10,7 +10,11 @@ import { parseAddress, parsePrefix } from "../../mod/core/address.ts";
 import { ERRNO } from "../../mod/core/errors.ts";
 import { type Route, ROUTE_PROTOCOL } from "../../mod/core/state.ts";
 import { wireGuardContract } from "../contract/wireguard.ts";
-import { peerKey, type WireGuardLab } from "../contract/wireguard_support.ts";
+import {
+  peerKey,
+  setPeer,
+  type WireGuardLab,
+} from "../contract/wireguard_support.ts";
 import { FakeKernel } from "../fakes/kernel.ts";
 
 const LINK = "clusternet";
@@ -203,18 +207,7 @@ Deno.test("fake: faults strike writes, as many as asked, after those let through
 
 Deno.test("fake: a fault between two peers leaves the first one in place", async () => {
   const kernel = await linkUp();
-  const add = [1, 2].map((n) => ({
-    kind: "set-peer" as const,
-    publicKey: peerKey(n),
-    create: true,
-    endpoint: undefined,
-    addAllowedIps: [],
-    removeAllowedIps: [],
-    keepaliveSeconds: undefined,
-    clearPresharedKey: false,
-    replaces: undefined,
-    node: `n${n}`,
-  }));
+  const add = [1, 2].map((n) => setPeer(peerKey(n)));
   kernel.inject({ errno: ERRNO.EINVAL, skip: 1 });
   await assert.rejects(kernel.wireguard.changePeers(LINK, add));
   const { peers } = await kernel.wireguard.read(LINK);

@@ -7,12 +7,15 @@
 import assert from "node:assert/strict";
 import type { WireGuardPort } from "../../mod/agent/ports.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
-import type { PeerChange } from "../../mod/core/state.ts";
 import { Rtnetlink } from "../../mod/sys/rtnetlink.ts";
 import { loadShim } from "../../mod/sys/shim.ts";
 import { KernelWireGuard } from "../../mod/sys/wireguard_kernel.ts";
 import { wireGuardContract } from "../contract/wireguard.ts";
-import { peerKey, type WireGuardLab } from "../contract/wireguard_support.ts";
+import {
+  peerKey,
+  setPeer,
+  type WireGuardLab,
+} from "../contract/wireguard_support.ts";
 import { guestTest, IN_GUEST, sh } from "./in_guest.ts";
 
 const shim = await loadShim();
@@ -73,18 +76,7 @@ guestTest(
   "KernelWireGuard sets 600 peers without holding up the event loop",
   async () => {
     await using _lab = await makeLab();
-    const changes = Array.from({ length: 600 }, (_, n): PeerChange => ({
-      kind: "set-peer",
-      publicKey: peerKey(n),
-      create: true,
-      endpoint: undefined,
-      addAllowedIps: [],
-      removeAllowedIps: [],
-      keepaliveSeconds: undefined,
-      clearPresharedKey: false,
-      replaces: undefined,
-      node: `n${n}`,
-    }));
+    const changes = Array.from({ length: 600 }, (_, n) => setPeer(peerKey(n)));
     // Something else that goes by way of the event loop.
     let turns = 0;
     let done = false;

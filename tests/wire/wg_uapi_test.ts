@@ -22,6 +22,7 @@ import {
   privateKeyRequest,
 } from "../../mod/wire/wg_uapi.ts";
 import { Random } from "../support/random.ts";
+import { setPeer } from "../contract/wireguard_support.ts";
 
 /** RFC 7748, section 6.1 */
 const ALICE = PrivateKey.parse("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=");
@@ -43,19 +44,7 @@ const V6 = parsePrefix("fd00:0:0:7::/64");
 type SetPeer = PeerChange & { readonly kind: "set-peer" };
 
 function change(fields: Partial<SetPeer> = {}): SetPeer {
-  return {
-    kind: "set-peer",
-    publicKey: BOB,
-    create: true,
-    endpoint: undefined,
-    addAllowedIps: [],
-    removeAllowedIps: [],
-    keepaliveSeconds: undefined,
-    clearPresharedKey: false,
-    replaces: undefined,
-    node: "test",
-    ...fields,
-  };
+  return setPeer(BOB, fields);
 }
 
 Deno.test("device requests are as wg(8) writes them", () => {
