@@ -7,7 +7,12 @@
  */
 
 import { COMPILER, installMissing, missingPackages } from "./lab/needs.ts";
-import { LAB_TEST_NEEDS, UNIT_NEEDS } from "./needs.ts";
+import {
+  LAB_TEST_NEEDS,
+  PACK_NEEDS,
+  SYSTEMD_NEEDS,
+  UNIT_NEEDS,
+} from "./needs.ts";
 import { buildBoringtun } from "./support/boringtun.ts";
 import { type Need, needsText } from "./support/packages.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -18,7 +23,8 @@ const HELP = `Runs all tests that this machine can run.
 Usage: deno task test [--no-install] [--only STAGE]
 
   --no-install   List the Debian packages that are missing, and stop
-  --only STAGE   One stage alone: ok, lab or vm (may be repeated)
+  --only STAGE   One stage alone: ok, lab, pack, systemd or vm (may be
+                 repeated)
   --help         Print this text
 `;
 
@@ -41,6 +47,18 @@ const STAGES: readonly Stage[] = [
     what: "namespaces, wireguard-go, the real CNI plugins",
     task: "test:lab",
     needs: LAB_TEST_NEEDS,
+  },
+  {
+    name: "pack",
+    what: "executables, package and image: built, started, upgraded",
+    task: "test:pack",
+    needs: [COMPILER, ...PACK_NEEDS],
+  },
+  {
+    name: "systemd",
+    what: "units, install and package under a real systemd",
+    task: "test:systemd",
+    needs: [COMPILER, ...PACK_NEEDS, ...SYSTEMD_NEEDS],
   },
   {
     name: "vm",
@@ -145,7 +163,7 @@ async function runAll(stages: readonly Stage[], run: Run): Promise<number> {
     run.signal.throwIfAborted();
     const seconds = Math.round((performance.now() - started) / 1_000);
     rows.push(
-      `${stage.name.padEnd(4)} ${countText(count)}, ${seconds} s`,
+      `${stage.name.padEnd(7)} ${countText(count)}, ${seconds} s`,
     );
     total.passed += count.passed;
     total.failed += count.failed;

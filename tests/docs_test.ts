@@ -45,7 +45,7 @@ Deno.test("the README starts the agent with what the lab's agents are allowed", 
     [...new Set(text.match(/--allow-(?!all)[\w=,-]+/g))].sort();
   const readme = flags(read("README.md"));
   assert(readme.length > 0);
-  assert.deepEqual(readme, flags(read("tests/lab/lab.ts")));
+  assert.deepEqual(readme, flags(read("deploy/permissions.ts")));
 });
 
 Deno.test("every task is described", () => {

@@ -33,3 +33,9 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
     anyOf: ["strace"],
   },
 ];
+
+/** Of the builds, and of the tests of what they make. */
+export const PACK_NEEDS: readonly Need[] = [];
+
+/** Of the tests under systemd. */
+export const SYSTEMD_NEEDS: readonly Need[] = [];

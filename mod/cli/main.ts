@@ -5,6 +5,7 @@
  */
 
 import { errorText, FatalError } from "../core/errors.ts";
+import { type BuildInfo, SOURCE_BUILD } from "../core/version.ts";
 
 const HELP =
   `clusternet gives a Kubernetes cluster its pod network, over WireGuard.
@@ -13,17 +14,20 @@ Usage: clusternet COMMAND [OPTIONS]
 
 Commands:
   run       Be the agent of this node, until a signal ends it
-  version   Print the version
+  version   Print version, commit, Deno version and build kind
   help      Print this text; \`clusternet run --help\` lists the options of run
 
 Exit codes: 0 well; 1 something is wrong, the sentence says what; 2 usage.
 `;
 
 /** @returns the exit code */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(
+  args: readonly string[],
+  build: BuildInfo = SOURCE_BUILD,
+): Promise<number> {
   const [command, ...rest] = args;
   try {
-    return await dispatch(command, rest);
+    return await dispatch(command, rest, build);
   } catch (error) {
     if (error instanceof FatalError) {
       complain(error.message);
@@ -40,6 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function dispatch(
   command: string | undefined,
   args: readonly string[],
+  build: BuildInfo,
 ): Promise<number> {
   switch (command) {
     case "run": {
@@ -50,7 +55,7 @@ async function dispatch(
     case "--version": {
       refuseArguments(command, args);
       const { versionText } = await import("./version.ts");
-      return print(versionText());
+      return print(versionText(build));
     }
     case "help":
     case "--help":

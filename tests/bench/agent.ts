@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BigCluster, pause } from "../lab/big_cluster.ts";
 import { Child } from "../lab/exec.ts";
-import { V8_FLAGS } from "../lab/lab.ts";
+import { V8_FLAGS } from "../../deploy/permissions.ts";
 import {
   type Figures,
   figuresOf,

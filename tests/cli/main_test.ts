@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { commitOf } from "../../deploy/entry.ts";
 import { VERSION } from "../../mod/core/version.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -29,10 +30,15 @@ Deno.test("the version is that of deno.json", async () => {
   assert.equal(JSON.parse(text).version, VERSION);
 });
 
-Deno.test("clusternet version says versions and machine", async () => {
+Deno.test("clusternet version says version, commit, Deno, machine and build kind", async () => {
   const { code, stdout } = await clusternet("version");
   assert.equal(code, 0);
-  assert(stdout.startsWith(`clusternet ${VERSION} (Deno `), stdout);
+  const [, version, commit] =
+    /^clusternet (\S+) \(commit ([0-9a-f]{12}|unknown), Deno [\d.]+, V8 \S+, \w+, build source\)\n$/
+      .exec(stdout) ?? assert.fail(stdout);
+  assert.equal(version, VERSION);
+  const hash = await commitOf(new URL("../../", import.meta.url));
+  assert.equal(commit, hash?.replace("-dirty", "") ?? "unknown");
 });
 
 Deno.test("clusternet help lists the commands, and needs nothing", async () => {

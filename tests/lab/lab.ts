@@ -7,6 +7,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { PERMISSIONS, V8_FLAGS } from "../../deploy/permissions.ts";
 import { LabApi, nodeObject } from "./api.ts";
 import { findPlugins, PLUGINS } from "./cni.ts";
 import { Child, inTurns } from "./exec.ts";
@@ -151,24 +152,6 @@ const API_SOCKET = `${LAB_DIR}/api.sock`;
 function urlHost(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
-
-/** What the agent is allowed, here as in the README: not everything. */
-const PERMISSIONS: readonly string[] = [
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-run",
-  "--allow-env",
-  "--allow-sys=hostname,uid",
-  "--allow-ffi",
-];
-
-/**
- * As in the README: V8 would let garbage pile up to three times the memory that
- * is in use, for a speed that the agent has no need of.
- */
-export const V8_FLAGS =
-  "--v8-flags=--max-semi-space-size=1,--optimize-for-size";
 
 /**
  * The same program as in production: `$LAB_AGENT` where it is set ("/usr/local/bin/clusternet",

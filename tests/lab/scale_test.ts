@@ -19,7 +19,7 @@ import { skipped } from "../support/skip.ts";
 import { BigCluster, nameOf, pause } from "./big_cluster.ts";
 import { Child, must } from "./exec.ts";
 import { inNamespace } from "./in_namespace.ts";
-import { V8_FLAGS } from "./lab.ts";
+import { V8_FLAGS } from "../../deploy/permissions.ts";
 
 const NODES = 5_000;
 const MB = 1024 * 1024;
