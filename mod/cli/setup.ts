@@ -72,6 +72,8 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
   });
   const shim = await openShim();
   const routes = new Rtnetlink(shim);
+  const sysctl = new ProcSysctl(shim, config.procSysNet);
+  sysctl.refuseWithout();
   await refuseCutOff(config, access, routes);
   await refuseWithoutRights(config, routes);
   const wireGuard = await chooseWireGuard(config, shim, routes);
@@ -91,7 +93,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
   const world: World = {
     wireGuard,
     routes,
-    sysctl: new ProcSysctl(shim),
+    sysctl,
     conflist: new ConflistFile({ shim }),
   };
   const open = stack.move();

@@ -42,6 +42,8 @@ export interface Config {
   /** Bytes that the underlay carries; the link gets less. */
   readonly mtu: number | "auto";
   readonly backend: "auto" | "kernel" | "userspace";
+  /** Where the settings of the network are: the kernel's own place, or a mount of it. */
+  readonly procSysNet: string;
   /** Converge, read back, exit. */
   readonly once: boolean;
   readonly logFormat: "text" | "json";
@@ -76,6 +78,7 @@ export const OPTIONS: readonly Option[] = [
   { name: "cni-network-name", metavar: "NAME", fallback: "k8s-pod-network", help: "Name of the network in the CNI configuration." },
   { name: "mtu", metavar: "BYTES", fallback: "auto", help: "What the underlay carries; the link gets 60 less, or 80 once an endpoint is IPv6. auto: as the interface with the InternalIP." },
   { name: "backend", metavar: "KIND", fallback: "auto", help: "auto, kernel, or userspace (a running wireguard-go or boringtun, never started or ended by the agent)." },
+  { name: "proc-sys-net", metavar: "DIR", fallback: "/proc/sys/net", help: "Settings of the network; in a container, whose own are read-only, a mount of the host's /proc/sys/net." },
   { name: "once", metavar: "", fallback: "false", help: "Converge, read back and exit: 0 if all stands, else 1." },
   { name: "log-format", metavar: "FORMAT", fallback: "text", help: "text or json." },
   { name: "log-level", metavar: "LEVEL", fallback: "info", help: "debug, info, warn or error." },
@@ -96,6 +99,7 @@ export const SCHEMA = z.object({
   cniNetworkName: from(parseNetworkName),
   mtu: from(parseMtu),
   backend: oneOf(["auto", "kernel", "userspace"]),
+  procSysNet: from(parseAbsolutePath),
   once: from(parseSwitch),
   logFormat: oneOf(["text", "json"]),
   logLevel: oneOf(["debug", "info", "warn", "error"]),

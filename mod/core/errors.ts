@@ -46,6 +46,7 @@ export const ERRNO = {
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
+  EROFS: 30,
   ELOOP: 40,
   EMSGSIZE: 90,
   EOPNOTSUPP: 95,

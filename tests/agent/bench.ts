@@ -32,6 +32,7 @@ export const CONFIG: Config = {
   cniNetworkName: "k8s-pod-network",
   mtu: "auto",
   backend: "auto",
+  procSysNet: "/proc/sys/net",
   once: false,
   logFormat: "text",
   logLevel: "info",

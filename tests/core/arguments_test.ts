@@ -51,6 +51,7 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     cniNetworkName: "k8s-pod-network",
     mtu: "auto",
     backend: "auto",
+    procSysNet: "/proc/sys/net",
     once: false,
     logFormat: "text",
     logLevel: "info",

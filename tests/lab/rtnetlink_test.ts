@@ -234,6 +234,21 @@ inNamespace(import.meta.url, () => {
       (error) => error instanceof KernelError && error.errno === ERRNO.EINVAL,
     );
     await assert.rejects(sysctl.read("../../etc/passwd"));
+    await assert.rejects(sysctl.read("net/../kernel/ostype"));
+  });
+
+  Deno.test("ProcSysctl finds the network's settings where they are mounted", async () => {
+    const mounted = new ProcSysctl(shim, "/proc/self/root/proc/sys/net");
+    mounted.refuseWithout();
+    for (const value of ["1", "0"]) {
+      await mounted.write("net/ipv4/ip_forward", value);
+      assert.equal(await sysctl.read("net/ipv4/ip_forward"), value);
+    }
+    assert.throws(() => new ProcSysctl(shim, "/nowhere").refuseWithout(), {
+      message:
+        "Cannot find the network's settings in /nowhere: No such file or directory; " +
+        "mount the host's /proc/sys/net there, or leave --proc-sys-net out",
+    });
   });
 });
 
