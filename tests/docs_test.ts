@@ -66,11 +66,15 @@ Deno.test("every file that a page names by a link or as code is there", () => {
     const code = [
       ...text.matchAll(/`((?:mod|tests|docs|deploy|ffi)\/[\w./-]+)`/g),
     ];
-    for (const [, path = ""] of [...links, ...code]) {
+    const there = [
+      ...links.map(([, path = ""]) => new URL(path, new URL(page, ROOT))),
+      ...code.map(([, path = ""]) => new URL(path, ROOT)),
+    ];
+    for (const path of there) {
       try {
-        Deno.statSync(new URL(path, ROOT));
+        Deno.statSync(path);
       } catch {
-        wrong.push(`${page}: ${path}`);
+        wrong.push(`${page}: ${path.href.slice(ROOT.href.length)}`);
       }
     }
   }

@@ -1,7 +1,7 @@
 /**
  * All that `clusternet run` checks and opens before its first write: the
- * configuration, the way to the API server, the lock, the host, the kind of
- * WireGuard, and only then the key.
+ * configuration, the state that lies there, the way to the API server, the lock,
+ * the host, the kind of WireGuard, and only then the key.
  *
  * @module
  */
@@ -28,6 +28,11 @@ import { openKubeAccess } from "../sys/kube_auth.ts";
 import { lockLink } from "../sys/lock.ts";
 import { Rtnetlink } from "../sys/rtnetlink.ts";
 import { loadShim, type Shim } from "../sys/shim.ts";
+import {
+  checkStateFile,
+  stateFileOf,
+  writeStateFile,
+} from "../sys/state_file.ts";
 import { ProcSysctl } from "../sys/sysctl.ts";
 import { KernelWireGuard } from "../sys/wireguard_kernel.ts";
 import { UserspaceWireGuard } from "../sys/wireguard_userspace.ts";
@@ -65,12 +70,14 @@ export async function readConfig(args: readonly string[]): Promise<Config> {
  */
 export async function setUp(config: Config, log: Log): Promise<Setup> {
   using stack = new DisposableStack();
+  const shim = await openShim();
+  const stateFile = stateFileOf(config.privateKeyFile);
+  checkStateFile(stateFile, shim);
   const access = await openKubeAccess({
     kubeconfig: config.kubeconfig,
     server: config.server,
     clock: systemClock,
   });
-  const shim = await openShim();
   const routes = new Rtnetlink(shim);
   const sysctl = new ProcSysctl(shim, config.procSysNet);
   sysctl.refuseWithout();
@@ -90,6 +97,8 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
   const publicKey = await derivePublicKey(key);
   const did = created ? "Made a private key in" : "Read the private key from";
   log.info(`${did} ${config.privateKeyFile}`, { key: publicKey });
+  const unwritten = await writeStateFile(stateFile, shim);
+  if (unwritten !== undefined) log.warn(unwritten);
   const world: World = {
     wireGuard,
     routes,

@@ -19,6 +19,7 @@ import {
   parseNetworkName,
   parseNodeName,
   parsePort,
+  parsePrivateKeyPath,
   parseServer,
   parseSwitch,
 } from "./option_values.ts";
@@ -93,7 +94,7 @@ export const SCHEMA = z.object({
   clusterCidrs: from(parseClusterCidrs),
   interface: from(parseInterface),
   listenPort: from(parsePort),
-  privateKeyFile: from(parseAbsolutePath),
+  privateKeyFile: from(parsePrivateKeyPath),
   annotation: from(parseAnnotation),
   cniConfFile: from(parseConflistPath),
   cniNetworkName: from(parseNetworkName),

@@ -16,6 +16,7 @@ import {
   prefixBits,
 } from "./address.ts";
 import { specialUse } from "./ranges.ts";
+import { STATE_FILE_NAME } from "./state_record.ts";
 
 /** RFC 1123, section 2.1, as Kubernetes checks names (apimachinery, IsDNS1123Subdomain). */
 const SUBDOMAIN =
@@ -93,6 +94,15 @@ export function parseAbsolutePath(text: string): string {
   if (good) return text;
   throw new SyntaxError(
     "give the whole path from /, without '.', '..' or '//' in it",
+  );
+}
+
+/** The state file stands beside the key, and must not take its place. */
+export function parsePrivateKeyPath(text: string): string {
+  const path = parseAbsolutePath(text);
+  if (!path.endsWith(`/${STATE_FILE_NAME}`)) return path;
+  throw new SyntaxError(
+    `choose another name: the agent keeps its state file in ${STATE_FILE_NAME} beside the key`,
   );
 }
 

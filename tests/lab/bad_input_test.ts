@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { stateFileOf } from "../../mod/sys/state_file.ts";
 import { labTest, patience } from "./harness.ts";
 import { runAgent, sentences } from "./look.ts";
 import type { Lab } from "./lab.ts";
@@ -125,6 +127,44 @@ const KEY_FILES: readonly Case[] = [
   },
 ];
 
+const STATE_FILES: readonly Case[] = [
+  {
+    what: "a newer version's state file",
+    before: (node) =>
+      `echo '{"format":2,"writtenBy":"9.1.0"}' > ${stateFile(node)}`,
+    after: (node) => `rm ${stateFile(node)}`,
+    code: 1,
+    says: /state\.json: clusternet 9\.1\.0 wrote it.*install 9\.1\.0/,
+  },
+  {
+    what: "a state file cut short",
+    before: (node) => `printf '{"format":1,"writ' > ${stateFile(node)}`,
+    after: (node) => `rm ${stateFile(node)}`,
+    code: 1,
+    says: /state\.json: it is damaged/,
+  },
+  {
+    what: "an empty state file",
+    before: (node) => `: > ${stateFile(node)}`,
+    after: (node) => `rm ${stateFile(node)}`,
+    code: 1,
+    says: /state\.json: it is empty/,
+  },
+  {
+    what: "a state file that is a symbolic link",
+    before: (node) => `ln -s /nowhere ${stateFile(node)}`,
+    after: (node) => `rm ${stateFile(node)}`,
+    code: 1,
+    says: /state\.json: it is a symbolic link/,
+  },
+  {
+    what: "a key by the state file's name",
+    flags: (node) => ["--private-key-file", stateFile(node)],
+    code: 2,
+    says: /state\.json: choose another name/,
+  },
+];
+
 const MACHINE: readonly Case[] = [
   {
     what: "a missing kubeconfig",
@@ -173,6 +213,7 @@ for (
     "the command line": USAGE,
     "a machine that would cut itself off": CUT_OFF,
     "the key file": KEY_FILES,
+    "the state file": STATE_FILES,
     "the machine": MACHINE,
   })
 ) {
@@ -213,6 +254,10 @@ async function refuses(lab: Lab, node: LabNode, each: Case): Promise<void> {
   await node.space.sh(each.after?.(node) ?? "true");
 }
 
+function stateFile(node: LabNode): string {
+  return stateFileOf(node.keyFile);
+}
+
 function commandOf(node: LabNode, each: Case): readonly string[] {
   const command = node.agentCommand(each.flags?.(node) ?? []);
   const inside = command.indexOf("--") + 1;
@@ -232,7 +277,8 @@ ip route show table all
 ip -6 route show table all
 cat /proc/sys/net/ipv4/ip_forward
 find ${node.keyFile} ${node.conflistFile} /run/clusternet-cni 2>/dev/null || true
-cat ${node.keyFile} 2>/dev/null || true`);
+find ${dirname(node.keyFile)} | sort
+cat ${node.keyFile} ${stateFile(node)} 2>/dev/null || true`);
   const { metadata } = await lab.api.node(node.name);
   return `${machine}${JSON.stringify(metadata)}`;
 }
