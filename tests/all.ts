@@ -115,7 +115,8 @@ function needsOf(stages: readonly Stage[]): {
   readonly needs: readonly Need[];
 } {
   return {
-    lab: stages.some((stage) => stage.name === "lab"),
+    // The machines under systemd are nodes of labs.
+    lab: stages.some(({ name }) => name === "lab" || name === "systemd"),
     needs: stages.flatMap((stage) => stage.needs),
   };
 }

@@ -38,4 +38,20 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
 export const PACK_NEEDS: readonly Need[] = [];
 
 /** Of the tests under systemd. */
-export const SYSTEMD_NEEDS: readonly Need[] = [];
+export const SYSTEMD_NEEDS: readonly Need[] = [
+  {
+    package: "systemd-container",
+    why: "boots a machine with systemd (systemd-nspawn)",
+    anyOf: ["systemd-nspawn"],
+  },
+  {
+    package: "debootstrap",
+    why: "makes that machine's root",
+    anyOf: ["debootstrap"],
+  },
+  {
+    package: "debian-archive-keyring",
+    why: "the keys of that root's packages",
+    anyOf: ["/usr/share/keyrings/debian-archive-keyring.gpg"],
+  },
+];
