@@ -68,13 +68,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** @throws {Error} with a sentence that says what to do */
 export async function openLibrary(): Promise<Library> {
-  const bytes = await shimBytes();
-  let library: Library;
-  try {
-    library = openFromMemory(bytes);
-  } catch (cause) {
-    library = openFromFile(bytes, cause);
-  }
+  const library = openFromMemory(await shimBytes());
   const abi = library.symbols.cn_abi();
   if (abi !== ABI) {
     library.close();
@@ -115,7 +109,12 @@ async function shimBytes(): Promise<Bytes> {
 }
 
 /** include/uapi/linux/memfd.h */
-const MFD_CLOEXEC = 1;
+const MFD_CLOEXEC = 0x1;
+/**
+ * From Linux 6.3 on; before it is EINVAL. Not for execve(2): dlopen(3) needs no
+ * such right, and a host with vm.memfd_noexec=2 makes no other memory files.
+ */
+const MFD_NOEXEC_SEAL = 0x8;
 
 /** Any libc will do for these; memfd_create(2) is there from glibc 2.27 on. */
 const LIBC = {
@@ -125,13 +124,15 @@ const LIBC = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Where Debian, Fedora, Arch and openSUSE have it. */
-const LIBC_FILES = [
-  `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`,
-  `/usr/lib/${Deno.build.arch}-linux-gnu/libc.so.6`,
-  "/lib64/libc.so.6",
-  "/usr/lib64/libc.so.6",
-  "/usr/lib/libc.so.6",
-] as const;
+export function libcFiles(arch: typeof Deno.build.arch): readonly string[] {
+  return [
+    `/lib/${arch}-linux-gnu/libc.so.6`,
+    `/usr/lib/${arch}-linux-gnu/libc.so.6`,
+    "/lib64/libc.so.6",
+    "/usr/lib64/libc.so.6",
+    "/usr/lib/libc.so.6",
+  ];
+}
 
 /**
  * The process has loaded a libc already: its bare name finds that one, wherever
@@ -142,7 +143,8 @@ function openLibc(): Deno.DynamicLibrary<typeof LIBC> {
     Deno.permissions.querySync(
       path === undefined ? { name: "ffi" } : { name: "ffi", path },
     ).state === "granted";
-  const names = granted() ? ["libc.so.6"] : LIBC_FILES.filter(granted);
+  const files = libcFiles(Deno.build.arch);
+  const names = granted() ? ["libc.so.6"] : files.filter(granted);
   let last: unknown;
   for (const name of names) {
     try {
@@ -152,8 +154,8 @@ function openLibc(): Deno.DynamicLibrary<typeof LIBC> {
     }
   }
   throw new Error(
-    `Cannot open the C library: --allow-ffi names none of ${
-      LIBC_FILES.join(", ")
+    `Cannot load the shim: --allow-ffi names no C library that is here, of ${
+      files.join(", ")
     }`,
     { cause: last },
   );
@@ -162,7 +164,10 @@ function openLibc(): Deno.DynamicLibrary<typeof LIBC> {
 function openFromMemory(bytes: Bytes): Library {
   const libc = openLibc();
   try {
-    const fd = libc.symbols.memfd_create(cString("clusternet"), MFD_CLOEXEC);
+    const name = cString("clusternet");
+    const { memfd_create } = libc.symbols;
+    let fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (fd < 0) fd = memfd_create(name, MFD_CLOEXEC);
     if (fd < 0) throw new Error("Cannot load the shim: memfd_create failed");
     try {
       const written = libc.symbols.write(fd, bytes, BigInt(bytes.length));
@@ -175,25 +180,5 @@ function openFromMemory(bytes: Bytes): Library {
     }
   } finally {
     libc.close();
-  }
-}
-
-/** Where there are no memory files (vm.memfd_noexec=2): one on disk, for a moment. */
-function openFromFile(bytes: Bytes, reason: unknown): Library {
-  let directory: string | undefined;
-  try {
-    directory = Deno.makeTempDirSync({ prefix: "clusternet-" });
-    const file = `${directory}/netlink.so`;
-    Deno.writeFileSync(file, bytes, { mode: 0o700 });
-    return Deno.dlopen(file, SYMBOLS);
-  } catch {
-    throw new Error(
-      "Cannot load the shim: neither from memory nor from a temporary file",
-      { cause: reason },
-    );
-  } finally {
-    if (directory !== undefined) {
-      Deno.removeSync(directory, { recursive: true });
-    }
   }
 }

@@ -212,14 +212,9 @@ for (
       "Linux",
     ],
     [
-      "without memory files",
-      ["--allow-ffi=/tmp", "--allow-read=/tmp", "--allow-write=/tmp"],
-      "Linux",
-    ],
-    [
       "without FFI, with a sentence",
       [],
-      "Cannot load the shim: neither from memory nor from a temporary file",
+      "Cannot load the shim: --allow-ffi names no C library that is here",
     ],
   ] as const
 ) {
@@ -244,6 +239,7 @@ for (
     await writer.write(new TextEncoder().encode(PROGRAM));
     await writer.close();
     const { stdout } = await child.output();
-    assert.equal(new TextDecoder().decode(stdout).trim(), expected);
+    const [said = ""] = new TextDecoder().decode(stdout).trim().split(",");
+    assert.equal(said, expected);
   });
 }
