@@ -26,8 +26,8 @@ const FLAGS = [
   "-Wl,-z,noseparate-code,-z,norelro,-z,noexecstack,-z,defs,--build-id=none",
 ];
 
-const TARGETS = ["x86_64", "aarch64"] as const;
-type Target = typeof TARGETS[number];
+export const TARGETS = ["x86_64", "aarch64"] as const;
+export type Target = typeof TARGETS[number];
 
 const ROOT = new URL("../", import.meta.url);
 const SOURCE = new URL("ffi/netlink.c", ROOT);
@@ -79,12 +79,13 @@ async function runCompiler(
 
 /**
  * @param target `undefined`: this machine
+ * @returns where it is
  * @throws {Error} with one sentence for people
  */
-async function buildShim(target: Target | undefined): Promise<void> {
+export async function buildShim(target: Target | undefined): Promise<URL> {
   const name = target === undefined ? "netlink.so" : `netlink-${target}.so`;
   const output = new URL(`.build/${name}`, ROOT);
-  if (await isFresh(output)) return;
+  if (await isFresh(output)) return output;
   await Deno.mkdir(new URL(".build/", ROOT), { recursive: true });
   const temporary = new URL(`.build/${name}.${Deno.pid}`, ROOT);
   const compiler = compilerFor(target);
@@ -94,6 +95,7 @@ async function buildShim(target: Target | undefined): Promise<void> {
     throw new Error(`Cannot compile the shim: ${compiler.command} failed`);
   }
   await Deno.rename(temporary, output);
+  return output;
 }
 
 function parseTarget(args: readonly string[]): Target | undefined {

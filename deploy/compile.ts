@@ -1,0 +1,174 @@
+/**
+ * `deno task compile`: one executable made by `deno compile`, with permissions
+ * and V8 flags in it. Its base is `denort`, which Deno downloads, or which
+ * `DENORT_BIN` names.
+ *
+ * The program is bundled first: without that every file of every npm package
+ * goes in, 75 MB instead of 5.
+ *
+ * @module
+ */
+
+import { basename, dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildShim, type Target, TARGETS } from "../ffi/build.ts";
+import { buildInfo, writeEntry } from "./entry.ts";
+import { NO_PROMPT, permissions, V8_FLAGS } from "./permissions.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+/** include/uapi/linux/elf-em.h */
+const ELF_MACHINES: Readonly<Record<Target, number>> = {
+  x86_64: 62, // EM_X86_64
+  aarch64: 183, // EM_AARCH64
+};
+
+export interface CompileOptions {
+  readonly target: Target;
+  /** Absolute. */
+  readonly output: string;
+  /** Absolute; `undefined`: Deno has it, or downloads it. */
+  readonly denort: string | undefined;
+}
+
+/** @throws {Error} with one sentence for people */
+export async function compile(
+  { target, output, denort }: CompileOptions,
+): Promise<void> {
+  if (denort !== undefined) await checkRuntime(denort, target);
+  const shim = await buildShim(
+    target === Deno.build.arch ? undefined : target,
+  );
+  const entry = await writeEntry(await buildInfo("compiled"));
+  await Deno.mkdir(dirname(output), { recursive: true });
+  // Deno takes an empty one for a path.
+  const { DENORT_BIN: _, ...env } = Deno.env.toObject();
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["compile", "--quiet", "--no-check", "--frozen"],
+      ...["--bundle", "--minify"],
+      ...["--import-map", await writeImportMap(target, shim)],
+      ...["--target", `${target}-unknown-linux-gnu`],
+      ...[NO_PROMPT, V8_FLAGS, ...permissions({ arch: target })],
+      ...["--output", output, fileURLToPath(entry)],
+    ],
+    cwd: ROOT,
+    env: { ...env, ...(denort === undefined ? {} : { DENORT_BIN: denort }) },
+    clearEnv: true,
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (success) return;
+  throw new Error(failure(new TextDecoder().decode(stderr), target));
+}
+
+/**
+ * The imports of `deno.json`, and the shim of another machine in place of this
+ * one's: the program imports one name, whichever machine it is built for.
+ */
+async function writeImportMap(target: Target, shim: URL): Promise<string> {
+  const config: { readonly imports: Readonly<Record<string, string>> } = JSON
+    .parse(await Deno.readTextFile(resolve(ROOT, "deno.json")));
+  const imports = {
+    ...config.imports,
+    "./netlink.so": `./${basename(shim.pathname)}`,
+  };
+  const file = resolve(ROOT, `.build/imports-${target}.json`);
+  const temporary = `${file}.${Deno.pid}`;
+  await Deno.writeTextFile(temporary, JSON.stringify({ imports }));
+  await Deno.rename(temporary, file);
+  return file;
+}
+
+/** Deno would say some of it in six lines, and the rest when the result is run. */
+async function checkRuntime(path: string, target: Target): Promise<void> {
+  const wrong = (why: string): Error =>
+    new Error(`Cannot compile with DENORT_BIN=${path}: ${why}`);
+  let stat: Deno.FileInfo;
+  try {
+    stat = await Deno.stat(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      throw wrong("there is no such file");
+    }
+    throw wrong(cause instanceof Error ? cause.message : String(cause));
+  }
+  if (!stat.isFile) throw wrong("it is not a file");
+  if (((stat.mode ?? 0) & 0o111) === 0) {
+    throw wrong(`it is not executable; run chmod +x ${path}`);
+  }
+  if (await elfMachine(path) !== ELF_MACHINES[target]) {
+    throw wrong(`it is not an executable for Linux on ${target}`);
+  }
+}
+
+/** `e_machine` of an ELF file of 64 bits, little-endian; else `undefined`. */
+async function elfMachine(path: string): Promise<number | undefined> {
+  const header = new Uint8Array(20);
+  using file = await Deno.open(path);
+  if (await file.read(header) !== header.length) return undefined;
+  const magic = [0x7f, 0x45, 0x4c, 0x46, 2, 1]; // ELFCLASS64, ELFDATA2LSB
+  if (!magic.every((byte, at) => header[at] === byte)) return undefined;
+  return new DataView(header.buffer).getUint16(18, true);
+}
+
+function failure(stderr: string, target: Target): string {
+  if (!stderr.includes("/denort-")) {
+    return `Cannot compile for ${target}: ${stderr.trim()}`;
+  }
+  const [causes = ""] = stderr.split("Stack backtrace:");
+  const reason = [...causes.matchAll(/^ +\d+: (.*)$/gm)].at(-1)?.[1];
+  const more = target === Deno.build.arch ? "" : ` --target ${target}`;
+  return `Cannot compile for ${target}: its runtime denort cannot be downloaded here (${
+    reason ?? "no answer"
+  }); ` +
+    `name one by \`DENORT_BIN=/path/to/denort deno task compile${more}\`, ` +
+    `or run \`deno task build${more}\`, which needs none`;
+}
+
+/** @throws {Error} the usage */
+function parseOptions(args: readonly string[]): CompileOptions {
+  const usage = new Error(
+    `Cannot read the arguments "${args.join(" ")}": --target ${
+      TARGETS.join("|")
+    }, --output FILE`,
+  );
+  let target: Target | undefined = TARGETS.find((one) =>
+    one === Deno.build.arch
+  );
+  let output: string | undefined;
+  for (let at = 0; at < args.length; at += 2) {
+    const value = args[at + 1];
+    if (args[at] === "--target") target = TARGETS.find((one) => one === value);
+    else if (args[at] === "--output" && value) output = value;
+    else throw usage;
+  }
+  if (target === undefined) throw usage;
+  // The task runs in the project's folder, wherever it was typed.
+  const here = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+  const folder = target === Deno.build.arch ? "compiled" : `compiled-${target}`;
+  const denort = Deno.env.get("DENORT_BIN") ?? "";
+  return {
+    target,
+    output: output === undefined
+      ? resolve(ROOT, `.build/${folder}/clusternet`)
+      : resolve(here, output),
+    denort: denort === "" ? undefined : resolve(here, denort),
+  };
+}
+
+if (import.meta.main) {
+  try {
+    const options = parseOptions(Deno.args);
+    await compile(options);
+    const { size } = await Deno.stat(options.output);
+    console.log(
+      `${relative(Deno.cwd(), options.output)}: ${options.target}, ${
+        (size / 1e6).toFixed(1)
+      } MB`,
+    );
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}
