@@ -14,8 +14,10 @@ Usage: clusternet COMMAND [OPTIONS]
 
 Commands:
   run       Be the agent of this node, until a signal ends it
+  install   Make this executable a service of this machine
+  uninstall Take it off again; --purge: with link, routes and key
   version   Print version, commit, Deno version and build kind
-  help      Print this text; \`clusternet run --help\` lists the options of run
+  help      Print this text; \`clusternet COMMAND --help\` lists its options
 
 Exit codes: 0 well; 1 something is wrong, the sentence says what; 2 usage.
 `;
@@ -50,6 +52,14 @@ async function dispatch(
     case "run": {
       const { run } = await import("./run.ts");
       return await run(args);
+    }
+    case "install": {
+      const { install } = await import("./install.ts");
+      return await install(args, build);
+    }
+    case "uninstall": {
+      const { uninstall } = await import("./uninstall.ts");
+      return await uninstall(args);
     }
     case "version":
     case "--version": {

@@ -7,9 +7,9 @@
 
 import type { Health } from "../agent/health.ts";
 import { supervise } from "../agent/supervise.ts";
-import { wantsHelp } from "../core/arguments.ts";
 import { type Config, helpText } from "../core/config.ts";
 import { errorText } from "../core/errors.ts";
+import { wantsHelp } from "../core/flags.ts";
 import type { Log } from "../core/log.ts";
 import { systemClock as clock } from "../sys/clock.ts";
 import { LogWriter } from "../sys/log.ts";

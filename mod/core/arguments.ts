@@ -9,12 +9,20 @@
 import {
   type Config,
   configKey,
-  type Option,
   OPTIONS,
   SCHEMA,
   variableName,
 } from "./config.ts";
-import { FatalError } from "./errors.ts";
+import {
+  type Command,
+  type Given,
+  type GivenByName,
+  hint,
+  type Option,
+  parseFlags,
+  suggestion,
+  usage,
+} from "./flags.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,21 +32,7 @@ export interface Surroundings {
   readonly file?: { readonly path: string; readonly content: unknown };
 }
 
-/** A value as text, and where it stands, as a person would name it. */
-interface Given {
-  readonly text: string;
-  /** "--mtu 12", "CLUSTERNET_MTU=12", "mtu: 12 in /etc/clusternet.yaml" */
-  readonly where: string;
-}
-
-type GivenByName = ReadonlyMap<string, Given>;
-
-const HELP = "Run `clusternet run --help` for all of them.";
-
-/** Was help asked for? Then nothing else counts. */
-export function wantsHelp(args: readonly string[]): boolean {
-  return args.some((arg) => arg === "--help" || arg === "-h");
-}
+const RUN: Command = { name: "run", options: OPTIONS };
 
 /**
  * The file that `--config` or `CLUSTERNET_CONFIG` names.
@@ -49,7 +43,7 @@ export function configFile(
   args: readonly string[],
   env: Environment,
 ): string | undefined {
-  const given = parseFlags(args).get("config") ??
+  const given = parseFlags(args, RUN).get("config") ??
     readVariables(env).get("config");
   if (given?.text !== "") return given?.text;
   throw usage(`Cannot use ${given.where}: give the path of a file`);
@@ -68,7 +62,7 @@ export function parseArguments(
     ...fallbacks(env, hostName),
     ...(file === undefined ? [] : readFile(file.path, file.content)),
     ...readVariables(env),
-    ...parseFlags(args),
+    ...parseFlags(args, RUN),
   ]);
   const texts = OPTIONS.filter(({ name }) => given.has(name)).map((option) => [
     configKey(option),
@@ -146,7 +140,7 @@ function readFile(path: string, content: unknown): GivenByName {
     );
     if (option === undefined) {
       throw usage(
-        `Unknown key ${key} in ${path}${suggestion(key, "")} ${HELP}`,
+        `Unknown key ${key} in ${path}${suggestion(key, "", RUN)} ${hint(RUN)}`,
       );
     }
     if (value === null) continue;
@@ -174,71 +168,4 @@ function textOf(value: unknown, { list }: Option): string | undefined {
   return ["string", "number", "boolean"].includes(typeof value)
     ? String(value)
     : undefined;
-}
-
-function parseFlags(args: readonly string[]): GivenByName {
-  const given = new Map<string, Given>();
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at] ?? "";
-    const [, name, inline] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(arg) ?? [];
-    if (name === undefined) throw usage(unexpected(arg));
-    const option = OPTIONS.find((one) => one.name === name);
-    if (option === undefined) {
-      throw usage(`Unknown flag --${name}${suggestion(name, "--")} ${HELP}`);
-    }
-    const separate = option.metavar !== "" && inline === undefined;
-    const text = separate ? args[++at] : inline ?? "true";
-    if (text === undefined || (separate && text.startsWith("--"))) {
-      throw usage(
-        `Cannot use --${name}: it needs a value, --${name} ${option.metavar}`,
-      );
-    }
-    const before = given.get(name);
-    if (before !== undefined && option.list === undefined) {
-      throw usage(`Cannot use --${name} twice: give it once`);
-    }
-    const all = before === undefined ? text : `${before.text},${text}`;
-    const where = option.metavar === "" && inline === undefined
-      ? `--${name}`
-      : `--${name} ${all}`;
-    given.set(name, { text: all, where });
-  }
-  return given;
-}
-
-function unexpected(arg: string): string {
-  return arg.startsWith("-")
-    ? `Unknown flag ${arg}: flags are written --name VALUE. ${HELP}`
-    : `Unexpected argument ${JSON.stringify(arg)}: only flags follow. ${HELP}`;
-}
-
-/** The end of the sentence: "; did you mean --mtu?" where one name is near. */
-function suggestion(wrong: string, prefix: string): string {
-  const near = OPTIONS.map(({ name }) => ({
-    name,
-    far: name.startsWith(wrong) && wrong.length > 2 ? 0 : distance(wrong, name),
-  })).sort((a, b) => a.far - b.far)[0];
-  if (near === undefined || near.far > wrong.length / 3) return ".";
-  return `; did you mean ${prefix}${near.name}?`;
-}
-
-/** Levenshtein's: how many letters to add, drop or change. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      next.push(Math.min(
-        (next[j] ?? 0) + 1,
-        (row[j + 1] ?? 0) + 1,
-        (row[j] ?? 0) + (letter === b[j] ? 0 : 1),
-      ));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
-function usage(sentence: string): FatalError {
-  return new FatalError(sentence, 2);
 }

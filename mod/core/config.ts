@@ -8,6 +8,7 @@
 
 import { z } from "zod";
 import { familyOf, type Prefix } from "./address.ts";
+import { type Option, optionRows } from "./flags.ts";
 import type { LogLevel } from "./log.ts";
 import {
   parseAbsolutePath,
@@ -49,20 +50,6 @@ export interface Config {
   readonly once: boolean;
   readonly logFormat: "text" | "json";
   readonly logLevel: LogLevel;
-}
-
-export interface Option {
-  /** As in `--name` and in the file; in the environment `CLUSTERNET_NAME`. */
-  readonly name: string;
-  /** What stands for the value in help; "": a switch without one. */
-  readonly metavar: string;
-  /** As text; `undefined`: none, or found out at the start (the help says how). */
-  readonly fallback: string | undefined;
-  readonly help: string;
-  /** May be given several times. */
-  readonly list?: true;
-  /** Says where the file is, so the file cannot say it. */
-  readonly flagOnly?: true;
 }
 
 // deno-fmt-ignore
@@ -131,20 +118,12 @@ export function variableName(option: Option): string {
 
 /** What `clusternet run --help` prints. */
 export function helpText(): string {
-  const usage = OPTIONS.map(({ name, metavar }) => `--${name} ${metavar}`);
-  const width = Math.max(...usage.map((text) => text.length));
-  const rows = OPTIONS.map(({ help, fallback, metavar }, at) => {
-    const shown = fallback === undefined || metavar === ""
-      ? ""
-      : ` [${fallback}]`;
-    return `  ${(usage[at] ?? "").padEnd(width)}  ${help}${shown}`;
-  });
   return [
     "clusternet run: connect this node's pods with those of every other Node.",
     "",
     "Usage: clusternet run [FLAGS]",
     "",
-    ...rows,
+    ...optionRows(OPTIONS),
     "",
     "Each flag can also be given as a variable (CLUSTERNET_LISTEN_PORT=7838) or as a key",
     "of the file (listen-port: 7838). A flag wins over a variable, that over the file.",

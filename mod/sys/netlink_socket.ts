@@ -125,6 +125,35 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
+  /**
+   * Make several changes, all or none of them.
+   *
+   * @param encode the datagram, whose first message has that number
+   * @param count how many of its messages are acknowledged
+   * @throws {KernelError} when the kernel refuses one, and so all
+   */
+  async batch(
+    encode: (sequence: number) => Uint8Array<ArrayBuffer>,
+    what: string,
+    { count }: { readonly count: number },
+  ): Promise<void> {
+    const first = this.#sequence + 1;
+    const bytes = encode(first);
+    this.#sequence = decodeMessages(bytes).at(-1)?.sequence ?? first;
+    this.#debug(">", bytes);
+    await this.#shim.sendThreaded(this.#socket, bytes).catch(about(what));
+    for (let left = count; left > 0;) {
+      const answer = await this.#receive().catch(about(what));
+      for (const message of decodeMessages(answer)) {
+        const ours = message.sequence >= first && message.port === this.#port;
+        if (!ours || message.type !== NLMSG_ERROR) continue;
+        const { errno, text } = decodeAck(message);
+        if (errno !== 0) throw refusal(what, errno, { text });
+        left--;
+      }
+    }
+  }
+
   /** Send, and hand over the messages that answer until the last one. */
   async #exchange(
     request: Request,

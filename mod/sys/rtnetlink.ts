@@ -33,6 +33,7 @@ import {
 import {
   createLink,
   decodeLink,
+  deleteLink,
   dumpLinks,
   getLink,
   type LinkRecord,
@@ -78,6 +79,10 @@ export class Rtnetlink {
       createLink(name, "wireguard"),
       `add link ${name} type wireguard`,
     );
+  }
+
+  removeLink(name: string): Promise<void> {
+    return this.#request(deleteLink(name), `remove link ${name}`);
   }
 
   setLinkAlias(name: string, alias: string): Promise<void> {

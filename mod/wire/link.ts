@@ -75,6 +75,13 @@ export function createLink(name: string, kind: string): Request {
   });
 }
 
+/** ENODEV where there is none. */
+export function deleteLink(name: string): Request {
+  return linkRequest(RTM_DELLINK, {}, (out) => {
+    out.string(IFLA_IFNAME, name);
+  });
+}
+
 export function setLinkAlias(name: string, alias: string): Request {
   return linkRequest(RTM_NEWLINK, {}, (out) => {
     out.string(IFLA_IFNAME, name)

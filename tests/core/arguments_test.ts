@@ -3,8 +3,8 @@ import {
   configFile,
   type Environment,
   parseArguments,
-  wantsHelp,
 } from "../../mod/core/arguments.ts";
+import { wantsHelp } from "../../mod/core/flags.ts";
 import { type Config, helpText, OPTIONS } from "../../mod/core/config.ts";
 import { FatalError } from "../../mod/core/errors.ts";
 

@@ -3,6 +3,7 @@
  * bytes for the codecs' tests: they are never made by our own encoder.
  *
  *     deno task golden             tests/golden/rtnetlink.txt, in a namespace here
+ *     deno task golden nftables    tests/golden/nftables.txt, the same with nft
  *     deno task golden wireguard   tests/golden/wireguard.txt, in the guest
  *
  * In the file a line `$ …` is the command, `> …` a message to the kernel, `< …`
@@ -87,6 +88,20 @@ const RTNETLINK: readonly Capture[] = [
   { command: "ip address del 10.0.1.1/32 dev cn0", sent: CHANGES },
   { command: "ip netconf show", sent: [], received: [80] },
   { command: "ip link set cn0 mtu 20", sent: [], received: [2] },
+  { command: "ip link del cn0", sent: CHANGES },
+];
+
+/** NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE and NEWTABLE; NFNL_MSG_BATCH_BEGIN */
+const [GETTABLE, NEWTABLE, BATCH_BEGIN] = [0xa01, 0xa00, 16];
+
+const NFTABLES: readonly Capture[] = [
+  {
+    before: ["nft add table inet clusternet", "nft add table ip other"],
+    command: "nft list tables",
+    sent: [GETTABLE],
+    received: [NEWTABLE],
+  },
+  { command: "nft delete table inet clusternet", sent: [BATCH_BEGIN] },
 ];
 
 /** base64 of 32 times the letter. */
@@ -210,6 +225,9 @@ async function main(set: string | undefined): Promise<void> {
   if (set === "rtnetlink-here") {
     return console.log(await capture(RTNETLINK, "iproute2"));
   }
+  if (set === "nftables-here") {
+    return console.log(await capture(NFTABLES, "nftables"));
+  }
   if (set === "wireguard-here") {
     await Deno.writeTextFile(
       "/out/wireguard.txt",
@@ -226,10 +244,11 @@ async function main(set: string | undefined): Promise<void> {
     await run([...deno, vm, "--", "--out", here, ...inGuest]);
     return;
   }
+  const file = set ?? "rtnetlink";
   const { stdout } = await new Deno.Command("unshare", {
-    args: ["--net", ...deno, self, "rtnetlink-here"],
+    args: ["--net", ...deno, self, `${file}-here`],
   }).output();
-  await Deno.writeFile(`${here}/rtnetlink.txt`, stdout);
+  await Deno.writeFile(`${here}/${file}.txt`, stdout);
 }
 
 if (import.meta.main) await main(Deno.args[0]);

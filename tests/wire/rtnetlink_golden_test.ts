@@ -16,6 +16,7 @@ import {
 import {
   createLink,
   decodeLink,
+  deleteLink,
   setLinkAlias,
   setLinkMtu,
   setLinkUp,
@@ -170,6 +171,7 @@ Deno.test("links are changed with ip's attributes, and named instead of numbered
     ["ip link set cn0 alias clusternet", setLinkAlias("cn0", "clusternet")],
     ["ip link set cn0 mtu 1420", setLinkMtu("cn0", 1420)],
     ["ip link set cn0 up", setLinkUp("cn0")],
+    ["ip link del cn0", deleteLink("cn0")],
   ];
   for (const [command, request] of rows) {
     const expected = sentBy(command);

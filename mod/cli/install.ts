@@ -1,0 +1,238 @@
+/**
+ * `clusternet install`: looks at everything, decides (`core/file_plan.ts`,
+ * `core/service_plan.ts`), refuses before the first write or does it all. Killed
+ * in between, it comes to the same end when it is run again.
+ *
+ * @module
+ */
+
+import { parseEnvFile } from "../core/env_file.ts";
+import { FatalError } from "../core/errors.ts";
+import {
+  changedPaths,
+  fileActionText,
+  type FilePlan,
+  planInstall,
+  recordOf,
+  type WantedFile,
+} from "../core/file_plan.ts";
+import { wantsHelp } from "../core/flags.ts";
+import type { Installed } from "../core/installed.ts";
+import {
+  type CommandLine,
+  planStart,
+  SERVICE,
+  type Systemd,
+} from "../core/service_plan.ts";
+import { type BuildInfo, VERSION } from "../core/version.ts";
+import { type Content, digestOf, findFile } from "../sys/place_files.ts";
+import { awaitActive, observeSystemd } from "../sys/systemctl.ts";
+import { applyFiles, runAll } from "./install_apply.ts";
+import { deployedFiles, ENV_FILE, EXECUTABLE_MODE } from "./install_files.ts";
+import {
+  type InstallArguments,
+  installHelp,
+  parseInstall,
+} from "./install_options.ts";
+import {
+  backupBelow,
+  below,
+  lockPlace,
+  ownExecutable,
+  readRecord,
+  refuseOutside,
+  refusePackaged,
+  refuseWithoutRoot,
+} from "./install_place.ts";
+
+/** How long the agent may take until it is ready, before we say how it stands. */
+const READY_MS = 30_000;
+
+interface Wanted extends WantedFile {
+  readonly content: Content;
+}
+
+interface Plan extends FilePlan {
+  readonly wanted: readonly Wanted[];
+  readonly record: Installed;
+  readonly commands: readonly CommandLine[];
+}
+
+/** @returns the exit code */
+export async function install(
+  args: readonly string[],
+  build: BuildInfo,
+): Promise<number> {
+  if (wantsHelp(args)) {
+    console.log(installHelp().trimEnd());
+    return 0;
+  }
+  const options = parseInstall(args);
+  const { root, dryRun } = options;
+  const executable = ownExecutable(build);
+  refuseWithoutRoot("install", root);
+  refusePackaged("install", { root, executable });
+  using _lock = dryRun ? undefined : lockPlace(root);
+  const systemd = await observeSystemd(root);
+  refuseWithoutSystemd(systemd, options);
+  const plan = makePlan(options, { executable, systemd });
+  if (plan.actions.length + plan.commands.length === 0) {
+    console.log(`clusternet ${VERSION} is installed already: nothing to do`);
+    return dryRun ? 0 : await reportService(systemd, options);
+  }
+  for (const sentence of plan.kept) console.log(sentence);
+  if (dryRun) return tell(plan);
+  applyFiles(plan.actions, {
+    root,
+    contents: new Map(plan.wanted.map(({ path, content }) => [path, content])),
+    ...recordsOf(plan),
+  });
+  const good = await runAll(plan.commands);
+  console.log(`clusternet ${VERSION} is installed`);
+  const code = await reportService(systemd, options);
+  return good ? code : 1;
+}
+
+interface Place {
+  readonly executable: string;
+  readonly systemd: Systemd;
+}
+
+/** @throws {FatalError} where something is in the way: all of it, a sentence each */
+function makePlan(
+  options: InstallArguments,
+  { executable, systemd }: Place,
+): Plan {
+  const { root, force, start } = options;
+  const wanted = wantedFiles(executable, options);
+  refuseOutside(root, wanted.map(({ path }) => path));
+  const record = readRecord(root);
+  const paths = [...wanted, ...record.files].map(({ path }) => path);
+  const found = new Map(
+    paths.map((path) => [path, findFile(below(root, path))]),
+  );
+  const plan = planInstall(wanted, { found, recorded: record.files }, {
+    force,
+    backupOf: (path) => backupBelow(root, path),
+  });
+  if (plan.refused.length > 0) {
+    throw new FatalError(plan.refused.join("\nclusternet: "), 1);
+  }
+  refuseOtherVariables(options);
+  const changed = changedPaths(plan.actions);
+  const commands = planStart(systemd, { changed, start });
+  return { ...plan, wanted, record, commands };
+}
+
+function wantedFiles(
+  executable: string,
+  { prefix, variables }: InstallArguments,
+): readonly Wanted[] {
+  const path = `${prefix === "/" ? "" : prefix}/bin/clusternet`;
+  const self: Content = { kind: "copy", of: executable };
+  const texts = deployedFiles({ executable: path, variables }).map((file) => {
+    const content: Content = { kind: "text", text: file.text };
+    const { target, mode, config } = file;
+    return { path: target, mode, config, content, ...digestOf(content) };
+  });
+  return [
+    // First: a unit without its program would be the worse half.
+    {
+      path,
+      mode: EXECUTABLE_MODE,
+      config: false,
+      content: self,
+      ...digestOf(self),
+    },
+    ...texts,
+  ];
+}
+
+/** What is on record while the files change, and afterwards. */
+function recordsOf(
+  { wanted, record, actions }: Plan,
+): { readonly during: Installed; readonly after: Installed } {
+  const { directories } = record;
+  const during = recordOf(wanted, record.files);
+  const paths = new Set(wanted.map(({ path }) => path));
+  const gone = new Set(
+    actions.flatMap((it) => it.kind === "remove" ? [it.path] : []),
+  );
+  const after = during.filter(({ path }) => !gone.has(path)).map((one) => {
+    if (!paths.has(one.path)) return one;
+    return { ...one, digests: one.digests.slice(-1) };
+  });
+  return {
+    during: { version: VERSION, files: during, directories },
+    after: { version: VERSION, files: after, directories },
+  };
+}
+
+function tell({ actions, commands }: Plan): number {
+  for (const action of actions) console.log(fileActionText(action));
+  for (const line of commands) console.log(line.join(" "));
+  console.log("This was a dry run: nothing is changed");
+  return 0;
+}
+
+function refuseWithoutSystemd(
+  { kind }: Systemd,
+  { root, start }: InstallArguments,
+): void {
+  if (kind === "running" || root !== "/" || !start) return;
+  throw new FatalError(
+    "Cannot start clusternet: systemd does not run here; give --no-start to put the files in place all the same, or --root DIR to prepare an image",
+    1,
+  );
+}
+
+/** The file of variables is the admin's once it is there, so it has to agree with the flags. */
+function refuseOtherVariables({ root, variables }: InstallArguments): void {
+  const file = below(root, ENV_FILE);
+  if (findFile(file).kind === "nothing") return;
+  const now = parseEnvFile(Deno.readTextFileSync(file));
+  for (const [name, value] of variables) {
+    const there = now.get(name);
+    if (there === value) continue;
+    const says = there === undefined
+      ? `does not set ${name}`
+      : `says ${name}=${there}`;
+    throw new FatalError(
+      `Cannot set ${name}=${value}: ${file} is yours since it is there, and ${says}; change it there, then run \`systemctl restart clusternet\``,
+      1,
+    );
+  }
+}
+
+/** How the service stands now. @returns the exit code */
+async function reportService(
+  systemd: Systemd,
+  { start }: InstallArguments,
+): Promise<number> {
+  if (systemd.kind === "none") {
+    console.log(
+      `systemctl is not here, so nothing was enabled: start \`clusternet run\` by what takes systemd's place`,
+    );
+    return 0;
+  }
+  if (systemd.kind === "offline") {
+    console.log(`${SERVICE} is enabled, and starts when systemd does`);
+    return 0;
+  }
+  if (!start) {
+    console.log(
+      `${SERVICE} is enabled; \`systemctl restart clusternet\` starts it, or the next boot`,
+    );
+    return 0;
+  }
+  const { state, status } = await awaitActive(READY_MS);
+  const says = status === "" ? "" : `: ${status}`;
+  if (state === "active") {
+    console.log(`${SERVICE} is active${says}`);
+    return 0;
+  }
+  console.error(
+    `clusternet: The files are in place, but ${SERVICE} is ${state}${says}; \`journalctl -u clusternet\` says why`,
+  );
+  return 1;
+}
