@@ -50,6 +50,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   const keyBell = new Bell();
   const started = Promise.withResolvers<void>();
   const ready = new AbortController();
+  const sayReady = once(() => options.notifier.ready());
   const health = new Health(tellPeople(options, ready));
   const nodes = new Nodes({
     index: new PeerIndex(config, publicKey),
@@ -90,7 +91,10 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             log,
             nodes,
             reconciler,
-            afterTurn: () => keyBell.ring("turn"),
+            afterTurn: () => {
+              sayReady();
+              keyBell.ring("turn");
+            },
             alive: () => options.notifier.watchdog(),
             heartbeatMs: options.heartbeatMs,
           }, signal);
@@ -137,6 +141,20 @@ async function watchKernelTask(
   });
 }
 
+/**
+ * systemd hears READY after the first turn, whatever it has found: by then
+ * nothing for pods leaves in clear, and what is to start after the agent may be
+ * what it waits for: the kubelet that registers the Node, or that runs the API
+ * server. STATUS says the rest, and the CNI configuration keeps pods waiting.
+ */
+function once(deed: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) deed();
+    done = true;
+  };
+}
+
 /** systemd and the log hear of every change of the summary, but not of every peer. */
 function tellPeople(
   { log, notifier }: ComposeOptions,
@@ -145,10 +163,7 @@ function tellPeople(
   let said = "";
   return (summary) => {
     notifier.status(summary.text);
-    if (summary.ready && !ready.signal.aborted) {
-      notifier.ready();
-      ready.abort();
-    }
+    if (summary.ready) ready.abort();
     const text = summary.ready ? "Ready" : summary.text;
     if (text === said || summary.starting) return;
     said = text;

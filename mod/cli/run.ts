@@ -1,6 +1,8 @@
 /**
  * `clusternet run`: keeps the parts running until a signal ends it. The data
- * plane stays when the agent goes.
+ * plane stays when the agent goes. SIGHUP makes it begin anew within the same
+ * process: configuration, credentials, the list of Nodes and the kernel are all
+ * read again, which costs no packet. What cannot be used changes nothing.
  *
  * @module
  */
@@ -8,14 +10,16 @@
 import type { Health } from "../agent/health.ts";
 import { supervise } from "../agent/supervise.ts";
 import { type Config, helpText } from "../core/config.ts";
-import { errorText } from "../core/errors.ts";
+import { errorText, FatalError } from "../core/errors.ts";
 import { wantsHelp } from "../core/flags.ts";
 import type { Log } from "../core/log.ts";
 import { systemClock as clock } from "../sys/clock.ts";
+import { openKubeAccess } from "../sys/kube_auth.ts";
 import { LogWriter } from "../sys/log.ts";
 import { Notifier, watchdogIntervalMs } from "../sys/notify.ts";
 import { type Agent, compose } from "./compose.ts";
 import { readConfig, setUp } from "./setup.ts";
+import { Hangups, stopOnSignal } from "./signals.ts";
 
 /** Seconds in which `--once` has to get everything in place. */
 const ONCE_SECONDS = 30;
@@ -23,13 +27,27 @@ const ONCE_SECONDS = 30;
 /** Milliseconds that tasks have to end after a signal; then the process ends without them. */
 const STOP_MS = 800;
 
+/** Milliseconds that they have before the agent begins anew. */
+const RELOAD_MS = 10_000;
+
 /** @returns the exit code */
 export async function run(args: readonly string[]): Promise<number> {
   if (wantsHelp(args)) {
     console.log(helpText().trimEnd());
     return 0;
   }
-  const config = await readConfig(args);
+  using hangups = new Hangups({ terminal: Deno.stdin.isTerminal() });
+  let next: Config | number = await readConfig(args);
+  while (typeof next !== "number") next = await runLogged(next, args, hangups);
+  return next;
+}
+
+/** @returns the exit code, or what to begin anew with */
+async function runLogged(
+  config: Config,
+  args: readonly string[],
+  hangups: Hangups,
+): Promise<Config | number> {
   const env = Deno.env.toObject();
   const log = new LogWriter({
     format: config.logFormat,
@@ -37,19 +55,28 @@ export async function run(args: readonly string[]): Promise<number> {
     journal: env.JOURNAL_STREAM !== undefined,
   });
   try {
-    return await runWith(config, log, env);
+    return await runWith(config, { args, env, hangups, log });
   } finally {
     await log.flush();
   }
 }
 
+interface RunOptions {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly hangups: Hangups;
+  readonly log: Log;
+}
+
 async function runWith(
   config: Config,
-  log: Log,
-  env: Readonly<Record<string, string>>,
-): Promise<number> {
+  options: RunOptions,
+): Promise<Config | number> {
+  const { env, log } = options;
   using setup = await setUp(config, log);
-  using stop = stopOnSignal(log);
+  using stop = stopOnSignal((name) =>
+    log.info(`Stopping on ${name}; link, routes and peers stay`)
+  );
   const notifier = new Notifier({
     socket: env.NOTIFY_SOCKET,
     shim: setup.shim,
@@ -57,37 +84,76 @@ async function runWith(
   });
   const heartbeatMs = watchdogIntervalMs(env, Deno.pid);
   const agent = compose(setup, { log, notifier, heartbeatMs });
+  const { signal } = stop;
+  let next: Config | number = 0;
   try {
-    return config.once
-      ? await runOnce(agent, config, { log, signal: stop.signal })
-      : await runForGood(agent, { log, signal: stop.signal });
+    next = config.once
+      ? await runOnce(agent, config, { log, signal })
+      : await runForGood(agent, { ...options, notifier, signal });
+    return next;
   } finally {
-    notifier.stopping();
+    if (typeof next === "number") notifier.stopping();
     agent.close();
   }
 }
 
-interface RunOptions {
-  readonly log: Log;
-  readonly signal: AbortSignal;
-}
-
 async function runForGood(
   agent: Agent,
-  { log, signal }: RunOptions,
-): Promise<number> {
-  await Promise.race([
-    supervise(agent.tasks, { clock, log, signal }),
-    afterAbort(signal),
+  options: RunOptions & {
+    readonly notifier: Notifier;
+    readonly signal: AbortSignal;
+  },
+): Promise<Config | number> {
+  const { log, signal } = options;
+  const anew = new AbortController();
+  const end = AbortSignal.any([signal, anew.signal]);
+  const running = supervise(agent.tasks, { clock, log, signal: end })
+    .then(() => "ended" as const);
+  const next = await Promise.race([
+    running,
+    afterAbort(signal, STOP_MS),
+    hear(options, end),
   ]);
-  return 0;
+  if (typeof next !== "object" || signal.aborted) return 0;
+  anew.abort();
+  const over = await Promise.race([running, afterAbort(end, RELOAD_MS)]);
+  if (over === "ended") return next;
+  throw new FatalError(
+    "Cannot begin anew: what runs does not end; start the agent again",
+    1,
+  );
+}
+
+/** The configuration to begin anew with, once it is asked for and can be used. */
+async function hear(
+  { args, hangups, log, notifier }: RunOptions & {
+    readonly notifier: Notifier;
+  },
+  signal: AbortSignal,
+): Promise<Config | undefined> {
+  while (true) {
+    await hangups.next();
+    if (signal.aborted) return undefined;
+    notifier.reloading();
+    try {
+      const config = await readConfig(args);
+      const { kubeconfig, server } = config;
+      await openKubeAccess({ kubeconfig, server, clock });
+      log.info("Reading configuration, credentials, Nodes and kernel again");
+      return config;
+    } catch (error) {
+      if (!(error instanceof FatalError)) throw error;
+      log.error(`${error.message} (all goes on as before)`);
+      notifier.ready();
+    }
+  }
 }
 
 /** Until everything stands as read back, or the time is over. */
 async function runOnce(
   agent: Agent,
   config: Config,
-  { log, signal }: RunOptions,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<number> {
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), ONCE_SECONDS * 1_000);
@@ -95,7 +161,7 @@ async function runOnce(
   try {
     await Promise.race([
       supervise(agent.tasks, { clock, log, signal: end }),
-      afterAbort(end),
+      afterAbort(end, STOP_MS),
     ]);
   } finally {
     clearTimeout(timer);
@@ -115,36 +181,15 @@ function tellMissing(health: Health): number {
 }
 
 /** Resolves when tasks have had their time to end after the abort. */
-function afterAbort(signal: AbortSignal): Promise<void> {
+function afterAbort(
+  signal: AbortSignal,
+  milliseconds: number,
+): Promise<void> {
   return new Promise((resolve) => {
     const wait = (): void => {
-      setTimeout(resolve, STOP_MS);
+      setTimeout(resolve, milliseconds);
     };
     if (signal.aborted) wait();
     else signal.addEventListener("abort", wait, { once: true });
   });
-}
-
-interface Stop extends Disposable {
-  readonly signal: AbortSignal;
-}
-
-function stopOnSignal(log: Log): Stop {
-  const controller = new AbortController();
-  const listeners = (["SIGTERM", "SIGINT"] as const).map((name) => {
-    const listener = (): void => {
-      log.info(`Stopping on ${name}; link, routes and peers stay`);
-      controller.abort();
-    };
-    Deno.addSignalListener(name, listener);
-    return { name, listener };
-  });
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]: () => {
-      for (const { name, listener } of listeners) {
-        Deno.removeSignalListener(name, listener);
-      }
-    },
-  };
 }

@@ -175,6 +175,9 @@ async function readIfThere(path: string): Promise<string> {
   }
 }
 
+/** Milliseconds: a start does not wait for name servers that are away. */
+const LOOKUP_MS = 5_000;
+
 /** None where the name cannot be looked up now: the tunnel is not what keeps it away. */
 async function addressesOf(host: string): Promise<readonly Address[]> {
   const plain = host.replace(/^\[|\]$/g, "");
@@ -183,7 +186,12 @@ async function addressesOf(host: string): Promise<readonly Address[]> {
   } catch { /* a name */ }
   try {
     const { lookup } = await import("node:dns/promises");
-    const found = await lookup(plain, { all: true });
+    const over = new AbortController();
+    const found = await Promise.race([
+      lookup(plain, { all: true }),
+      systemClock.sleep(LOOKUP_MS, over.signal).then(() => []),
+    ]);
+    over.abort();
     return found.map(({ address }) => parseAddress(address));
   } catch {
     return [];

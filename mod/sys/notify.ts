@@ -28,7 +28,7 @@ export class Notifier {
     this.#options = options;
   }
 
-  /** The service does what it is there for. */
+  /** It has started, or read its configuration again. */
   ready(): void {
     this.#send("READY=1");
   }

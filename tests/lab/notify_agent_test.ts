@@ -8,10 +8,17 @@
 import assert from "node:assert/strict";
 import { tempDir } from "../support/temp_dir.ts";
 import { Child } from "./exec.ts";
-import { eventually, labTest } from "./harness.ts";
+import {
+  addPods,
+  bringUp,
+  eventually,
+  labTest,
+  losesNothing,
+} from "./harness.ts";
+import { dataPlane, firstNode, writesOf } from "./look.ts";
 
 labTest(
-  "systemd hears READY only when all stands, STATUS, WATCHDOG and STOPPING",
+  "systemd hears STATUS, READY after the first turn, WATCHDOG and STOPPING",
   { nodes: 2 },
   async (lab) => {
     await lab.boot();
@@ -20,17 +27,8 @@ labTest(
     assert.ok(node !== undefined && other !== undefined);
     await using dir = await tempDir();
     const path = `${dir.path}/notify`;
-    const socket = Deno.listenDatagram({ transport: "unixpacket", path });
-    const said: string[] = [];
-    const has = (line: string): true | undefined =>
-      said.some((one) => one.startsWith(line)) ? true : undefined;
-    const reading = collect(socket, said);
-    await using _end = {
-      async [Symbol.asyncDispose](): Promise<void> {
-        socket.close();
-        await reading;
-      },
-    };
+    await using ear = listen(path);
+    const { said, has } = ear;
     other.startAgent();
     const agent = new Child("agent under systemd", node.agentCommand(), {
       env: {
@@ -46,9 +44,8 @@ labTest(
           has(`STATUS=Degraded: Own Node ${node.name} has no podCIDRs`),
         ),
     );
-    assert.equal(has("READY=1"), undefined, said.join(" | "));
+    await eventually("it has started", () => Promise.resolve(has("READY=1")));
     await lab.assignPodCidrs();
-    await eventually("it is ready", () => Promise.resolve(has("READY=1")));
     await eventually(
       "it counts its peers",
       () => Promise.resolve(has("STATUS=OK, 1 peer")),
@@ -62,6 +59,77 @@ labTest(
     await eventually("it stops", () => Promise.resolve(has("STOPPING=1")));
   },
 );
+
+labTest(
+  "SIGHUP reads the configuration again without a lost packet; a bad one changes nothing",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    await addPods(lab, 1);
+    const node = firstNode(lab);
+    await node.stopAgent();
+    await using dir = await tempDir();
+    await using ear = listen(`${dir.path}/notify`);
+    const file = `${dir.path}/config.yaml`;
+    await Deno.writeTextFile(file, "log-format: text\n");
+    const agent = new Child("agent", node.agentCommand(["--config", file]), {
+      env: {
+        ...node.settings.env,
+        NOTIFY_SOCKET: `${dir.path}/notify`,
+        WATCHDOG_USEC: "60000000",
+      },
+    });
+    const count = (line: string): number =>
+      ear.said.filter((one) => one.startsWith(line)).length;
+    const readyTimes = async (times: number): Promise<void> => {
+      await eventually(
+        `READY came ${times} times`,
+        () => Promise.resolve(count("READY=1") === times || undefined),
+      );
+    };
+    await readyTimes(1);
+    await agent.line(/\bOK, 1 peer/);
+    const before = await dataPlane(node);
+    const writes = await writesOf(lab);
+    await losesNothing(lab, async () => {
+      await Deno.writeTextFile(file, "log-format: json\n");
+      agent.signal("SIGHUP");
+      await readyTimes(2);
+      await agent.line(/^{.*OK, 1 peer/);
+      await Deno.writeTextFile(file, "log-format: music\n");
+      agent.signal("SIGHUP");
+      await readyTimes(3);
+      await agent.line(/music.*\(all goes on as before\)/);
+    });
+    assert.equal(await dataPlane(node), before);
+    assert.deepEqual(await writesOf(lab), writes, "a reload writes nothing");
+    assert.equal(count("RELOADING=1"), 2);
+    assert.equal(count("MONOTONIC_USEC="), 2);
+    assert.equal(count("STOPPING=1"), 0);
+    assert.equal(await agent.stop("SIGTERM"), 0);
+  },
+);
+
+interface Ear extends AsyncDisposable {
+  /** Assignments, oldest first. */
+  readonly said: readonly string[];
+  readonly has: (beginning: string) => true | undefined;
+}
+
+function listen(path: string): Ear {
+  const socket = Deno.listenDatagram({ transport: "unixpacket", path });
+  const said: string[] = [];
+  const reading = collect(socket, said);
+  return {
+    said,
+    has: (beginning) =>
+      said.some((one) => one.startsWith(beginning)) ? true : undefined,
+    async [Symbol.asyncDispose](): Promise<void> {
+      socket.close();
+      await reading;
+    },
+  };
+}
 
 /** One assignment a line, until the socket is closed. */
 async function collect(

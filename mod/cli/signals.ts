@@ -1,0 +1,55 @@
+/**
+ * The signals that a running agent listens to, as promises and abort signals.
+ *
+ * @module
+ */
+
+export interface Stop extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+/** Aborted by SIGTERM and SIGINT. */
+export function stopOnSignal(stopping: (name: string) => void): Stop {
+  const controller = new AbortController();
+  const ends = (["SIGTERM", "SIGINT"] as const).map((name) =>
+    listen(name, () => {
+      stopping(name);
+      controller.abort();
+    })
+  );
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const end of ends) end[Symbol.dispose]();
+    },
+  };
+}
+
+/** SIGHUP, as often as it comes; those that come while nobody waits are one. */
+export class Hangups implements Disposable {
+  readonly #listener: Disposable;
+  #next = Promise.withResolvers<void>();
+
+  /** A terminal that goes away sends SIGHUP too, and ends the process as ever. */
+  constructor(options: { readonly terminal: boolean }) {
+    this.#listener = options.terminal
+      ? { [Symbol.dispose]: () => {} }
+      : listen("SIGHUP", () => this.#next.resolve());
+  }
+
+  async next(): Promise<void> {
+    await this.#next.promise;
+    this.#next = Promise.withResolvers();
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener[Symbol.dispose]();
+  }
+}
+
+function listen(name: Deno.Signal, listener: () => void): Disposable {
+  Deno.addSignalListener(name, listener);
+  return {
+    [Symbol.dispose]: () => Deno.removeSignalListener(name, listener),
+  };
+}
