@@ -35,7 +35,28 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
 ];
 
 /** Of the builds, and of the tests of what they make. */
-export const PACK_NEEDS: readonly Need[] = [];
+export const PACK_NEEDS: readonly Need[] = [
+  {
+    package: "libc6-dev",
+    why: "the static C library of the launcher",
+    anyOf: libraries("libc.a"),
+  },
+  {
+    package: "libzstd-dev",
+    why: "unpacks, in the launcher",
+    anyOf: libraries("libzstd.a"),
+  },
+  {
+    package: "nettle-dev",
+    why: "sums up, in the launcher",
+    anyOf: libraries("libnettle.a"),
+  },
+  {
+    package: "zstd",
+    why: "packs Deno into the executable",
+    anyOf: ["zstd"],
+  },
+];
 
 /** Of the tests under systemd. */
 export const SYSTEMD_NEEDS: readonly Need[] = [
@@ -55,3 +76,10 @@ export const SYSTEMD_NEEDS: readonly Need[] = [
     anyOf: ["/usr/share/keyrings/debian-archive-keyring.gpg"],
   },
 ];
+
+/** Where Debian has a library of this machine, or of one that it is built for. */
+function libraries(name: string): readonly string[] {
+  return ["x86_64", "aarch64"].map((arch) =>
+    `/usr/lib/${arch}-linux-gnu/${name}`
+  );
+}

@@ -143,7 +143,7 @@ function openLibc(): Deno.DynamicLibrary<typeof LIBC> {
     Deno.permissions.querySync(
       path === undefined ? { name: "ffi" } : { name: "ffi", path },
     ).state === "granted";
-  const files = libcFiles(Deno.build.arch);
+  const files = [...bundledLibc(), ...libcFiles(Deno.build.arch)];
   const names = granted() ? ["libc.so.6"] : files.filter(granted);
   let last: unknown;
   for (const name of names) {
@@ -159,6 +159,14 @@ function openLibc(): Deno.DynamicLibrary<typeof LIBC> {
     }`,
     { cause: last },
   );
+}
+
+/** The one beside the program, where the launcher in `ffi/launcher.c` started it. */
+function bundledLibc(): readonly string[] {
+  const variable = "CLUSTERNET_RUNTIME";
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  const runtime = state === "granted" ? Deno.env.get(variable) : undefined;
+  return runtime === undefined ? [] : [`${runtime}/lib/libc.so.6`];
 }
 
 function openFromMemory(bytes: Bytes): Library {
