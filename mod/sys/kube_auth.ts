@@ -18,7 +18,8 @@ import {
   type Material,
   readKubeconfig,
 } from "./kubeconfig.ts";
-import { PluginLogin } from "./kube_plugin.ts";
+import { type Login, ProgramLogin } from "./kube_exec.ts";
+import { ProviderLogin } from "./kube_plugin.ts";
 import { Secret } from "./secret.ts";
 import { fileReason } from "./yaml_file.ts";
 
@@ -86,12 +87,10 @@ async function byKubeconfig(
 ): Promise<KubeAccess> {
   const first = await readKubeconfig(files);
   const source = `kubeconfig ${files.join(", ")}`;
-  const plugin = first.plugin && files[0] !== undefined
-    ? new PluginLogin(files[0], first.context)
-    : undefined;
-  if (plugin !== undefined && files.length > 1) {
+  const login = loginOf(first, files[0] ?? "");
+  if (login !== undefined && files.length > 1) {
     throw new Error(
-      `Cannot use ${source}: a login by ${first.plugin} has to be in one file`,
+      `Cannot use ${source}: a login by ${first.plugin?.kind} has to be in one file`,
     );
   }
   const access = refreshing({
@@ -103,10 +102,11 @@ async function byKubeconfig(
       // The file itself may have been written anew, with other data in it.
       const now = await readKubeconfig(files);
       const own = await credentialsOf(now);
-      if (plugin === undefined) return own;
-      const given = await plugin.credentials();
+      if (login === undefined) return own;
+      const { caCerts } = own;
+      const given = await login.credentials({ server: now.server, caCerts });
       return {
-        caCerts: own.caCerts,
+        caCerts,
         clientCert: given.clientCert ?? own.clientCert,
         clientKey: given.clientKey ?? own.clientKey,
         authorization: given.authorization ?? own.authorization,
@@ -116,10 +116,24 @@ async function byKubeconfig(
   return {
     ...access,
     expire(): void {
-      plugin?.forget();
+      login?.forget();
       access.expire();
     },
   };
+}
+
+function loginOf(
+  { plugin, context }: KubeContext,
+  file: string,
+): Login | undefined {
+  switch (plugin?.kind) {
+    case undefined:
+      return undefined;
+    case "exec":
+      return new ProgramLogin(file, plugin.section, { dir: plugin.dir });
+    case "auth-provider":
+      return new ProviderLogin(file, context);
+  }
 }
 
 async function byServiceAccount(

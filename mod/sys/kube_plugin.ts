@@ -1,28 +1,21 @@
 /**
- * Logins by a program (exec) or an identity provider (OIDC): the one thing that
- * `@kubernetes/client-node` is imported for, and only when it is needed, for it
- * costs 80 MB of memory.
+ * Logins by an identity provider (OIDC and others of `auth-provider`): the one
+ * thing that `@kubernetes/client-node` is imported for, and only when it is
+ * needed, for it costs 80 MB of memory.
  *
  * @module
  */
 
-import { dirname, resolve } from "node:path";
-import type { KubeConfig, User } from "@kubernetes/client-node";
+import type { KubeConfig } from "@kubernetes/client-node";
 import { errorText } from "../core/errors.ts";
+import type { Login, LoginCredentials } from "./kube_exec.ts";
 import { Secret } from "./secret.ts";
 
-export interface PluginCredentials {
-  readonly clientCert: string | undefined;
-  readonly clientKey: Secret | undefined;
-  /** The value of the header. */
-  readonly authorization: Secret | undefined;
-}
-
-/** Milliseconds that a program may take. */
+/** Milliseconds that a provider may take. */
 const PATIENCE_MS = 60_000;
 
 /** The login of the current context; it keeps what it got until that expires. */
-export class PluginLogin {
+export class ProviderLogin implements Login {
   readonly #file: string;
   readonly #context: string;
   #config: KubeConfig | undefined;
@@ -38,7 +31,7 @@ export class PluginLogin {
   }
 
   /** @throws {Error} one sentence */
-  async credentials(): Promise<PluginCredentials> {
+  async credentials(): Promise<LoginCredentials> {
     try {
       this.#config ??= await load(this.#file, this.#context);
       return await withinPatience(ask(this.#config));
@@ -46,7 +39,7 @@ export class PluginLogin {
       this.#config = undefined;
       throw new Error(
         `Cannot log in as kubeconfig ${this.#file} says: ${
-          errorText(error).trim() || "the program failed and said nothing"
+          errorText(error).trim() || "the provider failed and said nothing"
         }`,
       );
     }
@@ -58,31 +51,10 @@ async function load(file: string, context: string): Promise<KubeConfig> {
   const config = new KubeConfig();
   config.loadFromFile(file);
   config.setCurrentContext(context);
-  const user = config.getCurrentUser();
-  if (user !== null) prepareProgram(user, dirname(file));
   return config;
 }
 
-/**
- * As client-go: a path is relative to the kubeconfig, and the program is told
- * what is expected of it. The library does neither.
- */
-function prepareProgram(user: User, dir: string): void {
-  const { exec } = user;
-  if (typeof exec !== "object" || exec === null) return;
-  if (typeof exec.command === "string" && exec.command.includes("/")) {
-    exec.command = resolve(dir, exec.command);
-  }
-  const value = JSON.stringify({
-    kind: "ExecCredential",
-    apiVersion: exec.apiVersion ?? "client.authentication.k8s.io/v1",
-    spec: { interactive: false },
-  });
-  const given = Array.isArray(exec.env) ? exec.env : [];
-  exec.env = [...given, { name: "KUBERNETES_EXEC_INFO", value }];
-}
-
-async function ask(config: KubeConfig): Promise<PluginCredentials> {
+async function ask(config: KubeConfig): Promise<LoginCredentials> {
   const options: Parameters<KubeConfig["applyToHTTPSOptions"]>[0] = {};
   await config.applyToHTTPSOptions(options);
   const headers = new Headers(

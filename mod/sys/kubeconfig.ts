@@ -17,6 +17,11 @@ export type Material =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "text"; readonly text: Secret };
 
+export type Plugin =
+  /** `dir`: of the file that has the section. */
+  | { readonly kind: "exec"; readonly section: unknown; readonly dir: string }
+  | { readonly kind: "auth-provider" };
+
 export interface KubeContext {
   readonly server: string;
   readonly proxyUrl: string | undefined;
@@ -26,7 +31,7 @@ export interface KubeContext {
   readonly token: Material | undefined;
   readonly basic: Secret | undefined;
   /** A program or an identity provider gives the credentials. */
-  readonly plugin: "exec" | "auth-provider" | undefined;
+  readonly plugin: Plugin | undefined;
   /** Names of the entries, for the plugin. */
   readonly context: string;
 }
@@ -184,9 +189,6 @@ function ofUser(user: Entry): User {
   }
   const name = text(user, "username") ?? "";
   const password = text(user, "password") ?? "";
-  const has = (key: string): boolean =>
-    typeof property(user.value, key) === "object" &&
-    property(user.value, key) !== null;
   return {
     clientCert,
     clientKey,
@@ -194,12 +196,22 @@ function ofUser(user: Entry): User {
     basic: name === ""
       ? undefined
       : new Secret(base64(new TextEncoder().encode(`${name}:${password}`))),
-    plugin: has("exec")
-      ? "exec"
-      : has("auth-provider")
-      ? "auth-provider"
-      : undefined,
+    plugin: pluginOf(user),
   };
+}
+
+function pluginOf({ value, file }: Entry): Plugin | undefined {
+  const section = (key: string): unknown => {
+    const found = property(value, key);
+    return typeof found === "object" ? found ?? undefined : undefined;
+  };
+  const exec = section("exec");
+  if (exec !== undefined) {
+    return { kind: "exec", section: exec, dir: dirname(file) };
+  }
+  return section("auth-provider") === undefined
+    ? undefined
+    : { kind: "auth-provider" };
 }
 
 /** The file wins: it is the one that is rotated. */

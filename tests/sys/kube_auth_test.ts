@@ -460,6 +460,127 @@ printf '{"kind":"ExecCredential","status":{"token":"%s-%s"}}' "$1" "$(wc -l <cal
   });
 });
 
+/** A program that prints this, and leaves what it was given beside it. */
+function program(answer: unknown): string {
+  const text = typeof answer === "string" ? answer : JSON.stringify(answer);
+  return `#!/bin/sh
+cd "$(dirname "$0")"
+echo called >>calls
+env >inherited
+cat <<'END'
+${text}
+END
+`;
+}
+
+Deno.test("a program inherits the environment, and learns of the cluster where it asks", async () => {
+  const exec =
+    "exec: {command: ./login, provideClusterInfo: true, env: [{name: GIVEN, value: yes it is}]}";
+  const cluster = `server: 'https://a:1', certificate-authority-data: ${
+    base64(PEM)
+  }`;
+  const files = {
+    config: config(exec, cluster),
+    login: program({ status: { token: "abc" } }),
+  };
+  await withFiles(files, async (path) => {
+    await Deno.chmod(path("login"), 0o755);
+    const { credentials } = await open(path("config"));
+    assert.equal((await credentials()).authorization?.expose(), "Bearer abc");
+    const inherited = await Deno.readTextFile(path("inherited"));
+    assert.match(inherited, /^PATH=/m);
+    assert.match(inherited, /^GIVEN=yes it is$/m);
+    const [, info = ""] = /^KUBERNETES_EXEC_INFO=(.*)$/m.exec(inherited) ?? [];
+    assert.deepEqual(JSON.parse(info), {
+      kind: "ExecCredential",
+      apiVersion: "client.authentication.k8s.io/v1",
+      spec: {
+        interactive: false,
+        cluster: {
+          "server": "https://a:1",
+          "certificate-authority-data": base64(`${PEM}\n`),
+        },
+      },
+    });
+  });
+});
+
+Deno.test("what a program gives is kept until it expires", async () => {
+  const until = (milliseconds: number): string =>
+    new Date(Date.now() + milliseconds).toISOString();
+  const rows = [
+    { expirationTimestamp: until(3_600_000), calls: 1 },
+    { expirationTimestamp: until(-1_000), calls: 2 },
+  ];
+  for (const { expirationTimestamp, calls } of rows) {
+    const status = {
+      clientCertificateData: PEM,
+      clientKeyData: "KEY",
+      expirationTimestamp,
+    };
+    const files = {
+      config: config("exec: {command: ./login}"),
+      login: program({ status }),
+    };
+    await withFiles(files, async (path) => {
+      await Deno.chmod(path("login"), 0o755);
+      const { clock, credentials } = await open(path("config"));
+      const { clientCert, clientKey } = await credentials();
+      assert.deepEqual([clientCert, clientKey?.expose()], [PEM, "KEY"]);
+      await clock.advance(60_000);
+      await credentials();
+      const said = await Deno.readTextFile(path("calls"));
+      assert.equal(said, "called\n".repeat(calls));
+    });
+  }
+});
+
+Deno.test("a program that is not there or gives no credentials is named in one sentence", async () => {
+  const rows: readonly (readonly [string, unknown, string])[] = [
+    ["command: ''", {}, "its exec section names no command"],
+    [
+      "command: no-such-login, installHint: get one",
+      {},
+      "there is no program no-such-login: get one",
+    ],
+    [
+      "command: ./login, interactiveMode: Always",
+      {},
+      "./login wants to ask somebody, and nobody is there",
+    ],
+    ["command: ./login", "abc", "the program's answer is no JSON"],
+    [
+      "command: ./login",
+      {},
+      "the program gave neither a token nor a certificate",
+    ],
+    [
+      "command: ./login",
+      { status: { token: "a b" } },
+      "the program's token has spaces or strange characters",
+    ],
+    [
+      "command: ./login",
+      { status: { token: "abc", clientKeyData: "KEY" } },
+      "the program gave one of certificate and key, not both",
+    ],
+  ];
+  for (const [section, answer, why] of rows) {
+    const files = {
+      config: config(`exec: {${section}}`),
+      login: program(answer),
+    };
+    await withFiles(files, async (path) => {
+      await Deno.chmod(path("login"), 0o755);
+      const { credentials } = await open(path("config"));
+      const file = path("config");
+      await assert.rejects(credentials(), {
+        message: `Cannot log in as kubeconfig ${file} says: ${why}`,
+      });
+    });
+  }
+});
+
 Deno.test("whatever a kubeconfig is made of, it opens or is refused in one sentence", async () => {
   const text = config(
     "token: abc, client-certificate: a, client-key: b",
