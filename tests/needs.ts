@@ -61,6 +61,11 @@ export const PACK_NEEDS: readonly Need[] = [
     why: "packs Deno into the executable",
     anyOf: ["zstd"],
   },
+  {
+    package: "lintian",
+    why: "judges the Debian package",
+    anyOf: ["lintian"],
+  },
 ];
 
 /** Of the tests under systemd. */
