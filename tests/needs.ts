@@ -66,6 +66,16 @@ export const PACK_NEEDS: readonly Need[] = [
     why: "judges the Debian package",
     anyOf: ["lintian"],
   },
+  {
+    package: "nftables",
+    why: "a table that is to be removed",
+    anyOf: ["nft"],
+  },
+  {
+    package: "strace",
+    why: "ends an installation before its every system call",
+    anyOf: ["strace"],
+  },
 ];
 
 /** Of the tests under systemd. */

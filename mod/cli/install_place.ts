@@ -115,7 +115,7 @@ export function readRecord(root: string): Installed {
 
 /** One at a time in this tree; the next one waits. Ends with the process. */
 export function lockPlace(root: string): Disposable {
-  const directory = Deno.openSync(root);
+  const directory = Deno.openSync(realPath(root));
   directory.lockSync(true);
   return directory;
 }

@@ -1,6 +1,7 @@
 /**
  * `clusternet uninstall`: stops the service and removes what `install` wrote.
- * Link, routes and key stay, so that nothing is cut off, unless they are purged.
+ * Link, routes and key stay, so that nothing is cut off, unless they are purged;
+ * then all of it is listed before anything is asked or done.
  *
  * @module
  */
@@ -14,10 +15,12 @@ import {
 } from "../core/file_plan.ts";
 import { wantsHelp } from "../core/flags.ts";
 import { type Installed, RECORD_FILE } from "../core/installed.ts";
+import { purgeStepText } from "../core/purge_plan.ts";
 import {
   type CommandLine,
   planForget,
   planStop,
+  type Systemd,
 } from "../core/service_plan.ts";
 import { findFile } from "../sys/place_files.ts";
 import { observeSystemd } from "../sys/systemctl.ts";
@@ -34,12 +37,22 @@ import {
   refusePackaged,
   refuseWithoutRoot,
 } from "./install_place.ts";
+import {
+  annotationText,
+  lookForRemains,
+  type Purge,
+  purgeAll,
+  refuseRunning,
+} from "./uninstall_purge.ts";
 
 interface Plan extends FilePlan {
+  readonly systemd: Systemd;
   /** What is on record afterwards. */
   readonly record: Installed | undefined;
   readonly before: readonly CommandLine[];
   readonly after: readonly CommandLine[];
+  /** `undefined`: it is about a tree, where no agent has run. */
+  readonly remains: Purge | undefined;
 }
 
 /** @returns the exit code */
@@ -49,28 +62,55 @@ export async function uninstall(args: readonly string[]): Promise<number> {
     return 0;
   }
   const options = parseUninstall(args);
-  const { root, dryRun } = options;
+  const { root, dryRun, purge } = options;
   refuseWithoutRoot("uninstall", root);
   refusePackaged("uninstall", { root });
+  refuseUnasked(options);
   using _lock = dryRun ? undefined : lockPlace(root);
   const plan = await makePlan(options);
-  for (const sentence of plan.kept) console.log(sentence);
-  if (dryRun) return tell(plan);
-  const good = await runAll(plan.before);
+  if (purge) refuseForeignAgent(plan);
+  if (dryRun) {
+    list(plan, { purge });
+    console.log("This was a dry run: nothing is changed");
+    return 0;
+  }
+  if (purge && !options.yes && !asked(plan)) {
+    console.log("Nothing is changed");
+    return 1;
+  }
+  return await carryOut(plan, options);
+}
+
+async function carryOut(
+  plan: Plan,
+  { root, purge }: UninstallArguments,
+): Promise<number> {
+  const { remains } = plan;
+  for (const sentence of keptBy(plan, purge)) console.log(sentence);
+  const stopped = await runAll(plan.before);
+  if (purge && !stopped) {
+    throw new FatalError(
+      "Cannot purge while the service does not stop: see above, then run it again",
+      1,
+    );
+  }
+  using _agent = purge && remains ? refuseRunning(remains) : undefined;
   removeFiles(plan.actions, { root, record: plan.record });
-  const better = await runAll(plan.after);
-  console.log("clusternet is uninstalled");
-  return good && better ? 0 : 1;
+  const reloaded = await runAll(plan.after);
+  const purged = !purge || remains === undefined || await purgeAll(remains);
+  console.log(`clusternet is ${purge ? "purged" : "uninstalled"}`);
+  if (remains !== undefined) tellRest(remains, purge);
+  return stopped && reloaded && purged ? 0 : 1;
 }
 
 async function makePlan(options: UninstallArguments): Promise<Plan> {
   const { root, force, purge } = options;
   const installed = readRecord(root);
-  if (installed.files.length === 0) {
+  if (installed.files.length === 0 && !purge) {
     throw new FatalError(
       `Cannot uninstall clusternet: \`clusternet install\` has not put it here (there is no ${
         below(root, RECORD_FILE)
-      })`,
+      }); --purge removes what an agent left`,
       1,
     );
   }
@@ -83,13 +123,12 @@ async function makePlan(options: UninstallArguments): Promise<Plan> {
     { found, recorded: installed.files.toReversed() },
     { force, config: purge },
   );
-  const gone = changedPaths(actions);
-  const record = keptRecord(installed, gone);
-  const directories = emptied(installed.directories, {
-    root,
-    gone: record === undefined ? [...gone, RECORD_FILE] : gone,
-  });
+  const files = changedPaths(actions);
+  const record = keptRecord(installed, files);
+  const gone = record === undefined ? [...files, RECORD_FILE] : files;
+  const directories = emptied(installed.directories, { root, gone });
   return {
+    systemd,
     actions: [
       ...actions,
       ...directories.map((path) =>
@@ -100,8 +139,22 @@ async function makePlan(options: UninstallArguments): Promise<Plan> {
     refused,
     record,
     before: planStop(systemd, { purge }),
-    after: planForget(systemd, { changed: gone }),
+    after: planForget(systemd, { changed: files }),
+    remains: root === "/" ? await look(gone, purge) : undefined,
   };
+}
+
+/** Without --purge it is only for the closing lines. */
+async function look(
+  gone: readonly string[],
+  purge: boolean,
+): Promise<Purge | undefined> {
+  try {
+    return await lookForRemains(gone);
+  } catch (error) {
+    if (purge) throw error;
+    return undefined;
+  }
 }
 
 /** What stays is ours to remove another time; nothing of that: no record. */
@@ -113,10 +166,47 @@ function keptRecord(
   return files.length === 0 ? undefined : { ...installed, files };
 }
 
-function tell({ before, actions, after }: Plan): number {
+/** One that the service manager does not know: somebody started it by hand. */
+function refuseForeignAgent({ systemd, remains }: Plan): void {
+  const stops = systemd.kind === "running" && systemd.unit.active;
+  if (stops || remains === undefined) return;
+  refuseRunning(remains)?.[Symbol.dispose]();
+}
+
+function refuseUnasked({ purge, yes, dryRun }: UninstallArguments): void {
+  if (!purge || yes || dryRun || Deno.stdin.isTerminal()) return;
+  throw new FatalError(
+    "Cannot ask before --purge: this is no terminal; look with --dry-run, then give --yes",
+    1,
+  );
+}
+
+function asked(plan: Plan): boolean {
+  list(plan, { purge: true });
+  return confirm("Do all of this?");
+}
+
+function keptBy({ kept, remains }: Plan, purge: boolean): readonly string[] {
+  return [...kept, ...(purge ? remains?.kept ?? [] : [])];
+}
+
+function list(plan: Plan, { purge }: { readonly purge: boolean }): void {
+  const { before, actions, after, remains } = plan;
+  for (const sentence of keptBy(plan, purge)) console.log(sentence);
   for (const line of before) console.log(line.join(" "));
   for (const action of actions) console.log(fileActionText(action));
   for (const line of after) console.log(line.join(" "));
-  console.log("This was a dry run: nothing is changed");
-  return 0;
+  if (!purge) return;
+  for (const step of remains?.steps ?? []) console.log(purgeStepText(step));
+}
+
+function tellRest(remains: Purge, purge: boolean): void {
+  const { steps, config } = remains;
+  if (!purge && steps.length > 0) {
+    console.log(
+      "What the agent made stays, and so do all connections. To remove it:",
+    );
+    for (const step of steps) console.log(`  ${purgeStepText(step)}`);
+  }
+  console.log(annotationText(config));
 }

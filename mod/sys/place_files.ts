@@ -13,6 +13,7 @@
 
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
+import { FatalError } from "../core/errors.ts";
 import type { Found } from "../core/file_plan.ts";
 import { removeIfThere, systemReason } from "./directory.ts";
 
@@ -29,7 +30,7 @@ export interface Digest {
 
 const CHUNK_BYTES = 1 << 16;
 
-/** @throws {Error} one sentence */
+/** @throws {FatalError} one sentence */
 export function digestOf(content: Content): Digest {
   const hash = createHash("sha256");
   let bytes = 0;
@@ -42,7 +43,7 @@ export function digestOf(content: Content): Digest {
   return { digest: hash.digest("hex"), bytes };
 }
 
-/** @throws {Error} one sentence, where it is there and cannot be read */
+/** @throws {FatalError} one sentence, where it is there and cannot be read */
 export function findFile(path: string): Found {
   let info: Deno.FileInfo;
   try {
@@ -93,7 +94,7 @@ export interface Staged {
 /**
  * The directory must be there.
  *
- * @throws {Error} one sentence; nothing is left behind then
+ * @throws {FatalError} one sentence; nothing is left behind then
  */
 export function stageFile(
   path: string,
@@ -219,6 +220,6 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function failure(what: string, cause: unknown): Error {
-  return new Error(`Cannot ${what}: ${systemReason(cause)}`, { cause });
+function failure(what: string, cause: unknown): FatalError {
+  return new FatalError(`Cannot ${what}: ${systemReason(cause)}`, 1, { cause });
 }
