@@ -161,19 +161,41 @@ export async function losesNothing(
   lab: Lab,
   deed: () => Promise<void>,
 ): Promise<void> {
+  await losesNothingOn(lab, [twoPods(lab)], deed);
+}
+
+/** The same, and from the second pod to the first. */
+export async function losesNothingBothWays(
+  lab: Lab,
+  deed: () => Promise<void>,
+): Promise<void> {
   const { from, to } = twoPods(lab);
-  const address = to.addresses.find((each) => familyOf(each) === 4) ??
-    to.addresses[0] ?? "";
-  await using probe = await Probe.start({
-    from: (command) => from.node.space.command(command, from.name),
-    to: (command) => to.node.space.command(command, to.name),
-    address,
-    rate: probeRate(lab),
-    env: from.node.settings.env,
-  });
+  await losesNothingOn(lab, [{ from, to }, { from: to, to: from }], deed);
+}
+
+async function losesNothingOn(
+  lab: Lab,
+  ways: readonly { readonly from: Pod; readonly to: Pod }[],
+  deed: () => Promise<void>,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const probes: Probe[] = [];
+  for (const { from, to } of ways) {
+    const address = to.addresses.find((each) => familyOf(each) === 4) ??
+      to.addresses[0] ?? "";
+    const probe = await Probe.start({
+      from: (command) => from.node.space.command(command, from.name),
+      to: (command) => to.node.space.command(command, to.name),
+      address,
+      rate: probeRate(lab) / ways.length,
+      env: from.node.settings.env,
+    });
+    probes.push(stack.use(probe));
+  }
   await deed();
-  const report = await probe.stop();
-  assert.equal(report.lost, 0, probeText(report));
+  for (const report of await Promise.all(probes.map((each) => each.stop()))) {
+    assert.equal(report.lost, 0, probeText(report));
+  }
 }
 
 /**
