@@ -48,7 +48,8 @@ export async function commitOf(root: URL): Promise<string | undefined> {
   return changes === "" ? hash : `${hash}-dirty`;
 }
 
-async function git(
+/** What git prints, trimmed; `undefined`: it failed, or is not there. */
+export async function git(
   root: URL,
   args: readonly string[],
 ): Promise<string | undefined> {

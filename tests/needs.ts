@@ -76,6 +76,18 @@ export const PACK_NEEDS: readonly Need[] = [
     why: "ends an installation before its every system call",
     anyOf: ["strace"],
   },
+  { package: "buildah", why: "builds the image", anyOf: ["buildah"] },
+  {
+    package: "golang-github-containers-common",
+    why: "the default seccomp profile of containers",
+    anyOf: ["/usr/share/containers/seccomp.json"],
+  },
+  { package: "runc", why: "runs the image", anyOf: ["runc"] },
+  {
+    package: "containerd",
+    why: "runs the image as a node would (ctr)",
+    anyOf: ["containerd"],
+  },
 ];
 
 /** Of the tests under systemd. */

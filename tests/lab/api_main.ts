@@ -2,7 +2,8 @@
  * The API server of the tests as a program in the underlay's namespace, with a
  * door for the lab: a Unix socket, which no network namespace holds back.
  * `POST /lab/down` and `POST /lab/up` there take the server away and back, with
- * its Nodes kept; everything else is handed on.
+ * its Nodes kept; everything else is handed on. With certificates and a token
+ * it is a server as pods know it; the door needs neither.
  *
  *     deno run -A tests/lab/api_main.ts --host 192.168.78.1 --port 6443 --socket /run/lab/api.sock
  *
@@ -17,12 +18,33 @@ const { values } = parseArgs({
     host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "6443" },
     socket: { type: "string", default: "" },
+    "tls-cert": { type: "string" },
+    "tls-key": { type: "string" },
+    "tls-ca": { type: "string" },
+    /** TOKEN=USER */
+    token: { type: "string" },
   },
 });
+
+function textOf(file: string | undefined): string {
+  return file === undefined ? "" : Deno.readTextFileSync(file);
+}
+
+const secure = values["tls-cert"] !== undefined;
+const [token = "", user = ""] = values.token?.split("=") ?? [];
+const client = Deno.createHttpClient(
+  secure ? { caCerts: [textOf(values["tls-ca"])] } : {},
+);
 
 const server = ApiServer.start({
   hostname: values.host,
   port: Number(values.port),
+  ...(secure
+    ? {
+      tls: { cert: textOf(values["tls-cert"]), key: textOf(values["tls-key"]) },
+      tokens: new Map([[token, user]]),
+    }
+    : {}),
 });
 
 async function door(request: Request): Promise<Response> {
@@ -38,7 +60,11 @@ async function door(request: Request): Promise<Response> {
   const hasBody = request.method !== "GET" && request.method !== "HEAD";
   return await fetch(`${server.url}${pathname}${search}`, {
     method: request.method,
-    headers: { "content-type": request.headers.get("content-type") ?? "" },
+    headers: {
+      "content-type": request.headers.get("content-type") ?? "",
+      ...(secure ? { authorization: `Bearer ${token}` } : {}),
+    },
+    client,
     ...(hasBody ? { body: await request.text() } : {}),
     signal: request.signal,
   });

@@ -13,6 +13,7 @@ import { findPlugins, PLUGINS } from "./cni.ts";
 import { Child, inTurns } from "./exec.ts";
 import { LabNode, type NodeSettings } from "./node.ts";
 import { planLab, type PlanOptions } from "./plan.ts";
+import { makeServiceAccount, type SecureServer } from "./service_account.ts";
 import type { Space } from "./space.ts";
 import { LAB_DIR, makeUnderlay } from "./underlay.ts";
 import { type Backend, findWireGuard } from "./wireguard.ts";
@@ -24,6 +25,8 @@ export const LAB_MARK = "LAB_RUN";
 
 export interface LabOptions extends PlanOptions {
   readonly backend?: "auto" | Backend | undefined;
+  /** The API server speaks TLS and wants the token in `SERVICE_ACCOUNT_DIR`. */
+  readonly secure?: boolean | undefined;
   /** Instead of `deno run … main.ts`. */
   readonly agent?: readonly string[] | undefined;
   readonly onLine?: ((node: LabNode, line: string) => void) | undefined;
@@ -37,11 +40,17 @@ export class Lab implements AsyncDisposable {
   readonly settings: NodeSettings;
   readonly api: LabApi;
   readonly nodes: LabNode[] = [];
+  readonly #secure: SecureServer | undefined;
   #server: Child | undefined;
 
-  private constructor(run: string, settings: NodeSettings) {
+  private constructor(
+    run: string,
+    settings: NodeSettings,
+    secure: SecureServer | undefined,
+  ) {
     this.run = run;
     this.settings = settings;
+    this.#secure = secure;
     this.api = new LabApi(
       settings.underlay.outside(API_SOCKET),
       settings.apiUrl,
@@ -59,16 +68,20 @@ export class Lab implements AsyncDisposable {
     }
     const underlay = await makeUnderlay(plan, env);
     try {
+      const secure = options.secure
+        ? makeServiceAccount(underlay, plan.apiAddress)
+        : undefined;
+      const scheme = secure === undefined ? "http" : "https";
       return new Lab(run, {
         plan,
         wireguard: await findWireGuard(underlay, options.backend),
         underlay,
-        apiUrl: `http://${urlHost(plan.apiAddress)}:${API_PORT}`,
+        apiUrl: `${scheme}://${urlHost(plan.apiAddress)}:${API_PORT}`,
         agent: options.agent ?? agentProgram(),
         env,
         pluginDir,
         onLine: options.onLine,
-      });
+      }, secure);
     } catch (error) {
       await underlay.end();
       throw error;
@@ -87,7 +100,10 @@ export class Lab implements AsyncDisposable {
   async startApi(): Promise<void> {
     this.#server = new Child(
       "the API server",
-      this.underlay.command(apiServer(this.settings.plan.apiAddress)),
+      this.underlay.command([
+        ...apiServer(this.settings.plan.apiAddress),
+        ...this.#secure?.flags ?? [],
+      ]),
       { env: this.settings.env },
     );
     await this.api.ready(10_000).catch((cause) => {

@@ -6,6 +6,7 @@
  */
 
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 export interface Need {
   /** Debian's and Ubuntu's name. */
@@ -15,6 +16,9 @@ export interface Need {
   /** There if one of these is: a command on the PATH, or an absolute path. */
   readonly anyOf: readonly string[];
 }
+
+/** apt's own default of DPkg::Path. */
+const SYSTEM_PATH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 const SBIN = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
@@ -104,12 +108,19 @@ export function aptReason(text: string): string {
   return [...new Set(reasons)].join("; ").slice(0, 600) || "nothing";
 }
 
+/** Comes before the real programs in the PATH of maintainer scripts: no service is started. */
+const NO_SERVICES = fileURLToPath(new URL("no_services", import.meta.url));
+
 /** In a session of its own: a Ctrl-C must not leave packages half configured. */
 async function aptGet(
   args: readonly string[],
 ): Promise<{ readonly code: number; readonly text: string }> {
   const { code, stderr } = await new Deno.Command("apt-get", {
-    args: ["-qq", "-o", "DPkg::Lock::Timeout=120", ...args],
+    args: [
+      ...["-qq", "-o", "DPkg::Lock::Timeout=120"],
+      ...["-o", `DPkg::Path=${[NO_SERVICES, ...SYSTEM_PATH].join(":")}`],
+      ...args,
+    ],
     env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
     stdin: "null",
     stdout: "null",

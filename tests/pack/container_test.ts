@@ -1,0 +1,306 @@
+/**
+ * The image as it runs on a node, by runc and by containerd: as the DaemonSet
+ * would have it, on the nodes of a lab, against an API server with TLS and
+ * tokens.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { VERSION } from "../../mod/core/version.ts";
+import {
+  addPods,
+  cannotRun,
+  eventually,
+  labTest,
+  losesNothing,
+  patience,
+  pause,
+  settled,
+} from "../lab/harness.ts";
+import type { Lab } from "../lab/lab.ts";
+import { dataPlane, firstNode, sentences } from "../lab/look.ts";
+import type { LabNode } from "../lab/node.ts";
+import { skipped } from "../support/skip.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { type BuiltImage, builtImage, listing } from "./built_image.ts";
+import { agentPid, type Container, type Engine } from "./container.ts";
+import { Containerd } from "./containerd.ts";
+import { agentPod, type Pod, PROC_SYS_NET, withoutMount } from "./pod.ts";
+import { runc } from "./runc.ts";
+import { PROFILE } from "./seccomp.ts";
+
+const IMAGE = `localhost/clusternet:${VERSION}`;
+
+interface Scene {
+  readonly lab: Lab;
+  readonly first: LabNode;
+  readonly image: BuiltImage;
+  /** For files of the test. */
+  readonly folder: string;
+}
+
+/** Two nodes, booted and registered, without agents. */
+function imageTest(name: string, body: (scene: Scene) => Promise<void>): void {
+  const missing = skipped(name, {
+    commands: ["buildah", "runc", "containerd", "ctr", "openssl"],
+    files: [PROFILE],
+  });
+  if (missing || cannotRun(name)) {
+    Deno.test({ name, ignore: true, fn: () => {} });
+    return;
+  }
+  labTest(name, { nodes: 2, secure: true }, async (lab) => {
+    const image = await builtImage();
+    await using temporary = await tempDir();
+    await lab.boot();
+    await lab.register();
+    await lab.assignPodCidrs();
+    const folder = temporary.path;
+    await body({ lab, first: firstNode(lab), image, folder });
+  });
+}
+
+/** The image on that node, by runc. */
+function byRunc({ image, folder }: Scene, node: LabNode): Engine {
+  const { rootfs, config } = image;
+  return runc(node, { rootfs, config: config.config, folder });
+}
+
+async function byContainerd(
+  { image, folder }: Scene,
+  node: LabNode,
+): Promise<Containerd> {
+  const { file } = image.archive;
+  return await Containerd.start(node, { folder, archive: file, image: IMAGE });
+}
+
+/** The other node runs it too. */
+function other({ lab }: Scene): LabNode {
+  return lab.node("n2");
+}
+
+async function inSync(container: Container): Promise<void> {
+  await container.child.line(/\bOK, \d+ peers?/, {
+    withinMs: patience(20_000),
+  });
+}
+
+/** What /proc says of a process: "CapBnd" and so on. */
+function statusOf(pid: number): ReadonlyMap<string, string> {
+  const text = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return new Map(
+    text.split("\n").map((line): [string, string] => {
+      const [name = "", value = ""] = line.split(":\t");
+      return [name, value.trim()];
+    }),
+  );
+}
+
+/** Capability 12, include/uapi/linux/capability.h. */
+const CAP_NET_ADMIN = 1n << 12n;
+
+async function assertConfined({ pod }: Container): Promise<void> {
+  const pid = await agentPid(pod);
+  const status = statusOf(pid);
+  for (const set of ["CapPrm", "CapEff", "CapBnd"]) {
+    assert.equal(BigInt(`0x${status.get(set)}`), CAP_NET_ADMIN, set);
+  }
+  assert.equal(status.get("CapInh"), "0".repeat(16));
+  assert.equal(status.get("NoNewPrivs"), "1");
+  assert.equal(status.get("Seccomp"), "2", "a filter");
+  const mounts = mountsOf(pid);
+  assert.match(mounts.get("/") ?? "", /^ro\b/);
+  assert.match(mounts.get("/proc/sys") ?? "", /^ro\b/);
+  assert.match(mounts.get(PROC_SYS_NET) ?? "", /^rw\b/);
+}
+
+/** Options by mount point, of the mount and not of its file system. */
+function mountsOf(pid: number): ReadonlyMap<string, string> {
+  const text = Deno.readTextFileSync(`/proc/${pid}/mountinfo`);
+  return new Map(
+    text.split("\n").map((line): [string, string] => {
+      const fields = line.split(" ");
+      return [fields[4] ?? "", fields[5] ?? ""];
+    }),
+  );
+}
+
+async function assertPings(lab: Lab): Promise<void> {
+  const [from, to] = lab.nodes.map((node) => node.pods[0]);
+  assert.ok(from !== undefined && to !== undefined);
+  for (const address of to.addresses) {
+    await from.node.space.must(["ping", "-c", "3", "-i", "0.2", address], {
+      pod: from.name,
+    });
+  }
+}
+
+async function assertForwarding(node: LabNode): Promise<void> {
+  const file = "/proc/sys/net/ipv4/ip_forward";
+  assert.equal(await node.space.must(["cat", file]), "1\n");
+}
+
+/** SIGTERM, and how it goes. */
+async function assertStops(container: Container): Promise<void> {
+  const begin = performance.now();
+  assert.equal(await container.stop(), 0);
+  const took = performance.now() - begin;
+  assert.ok(took < patience(1000), `${took} ms`);
+}
+
+imageTest(
+  "runc: the image connects pods with CAP_NET_ADMIN alone and writes nothing to its root",
+  async (scene) => {
+    const { lab, first, image } = scene;
+    const before = await listing(image.rootfs);
+    await using one = byRunc(scene, first).run(agentPod(first));
+    await using two = byRunc(scene, other(scene)).run(agentPod(other(scene)));
+    await Promise.all([inSync(one), inSync(two)]);
+    await settled(lab);
+    await assertConfined(one);
+    await assertForwarding(first);
+    await addPods(lab, 1);
+    await assertPings(lab);
+    const plane = await dataPlane(first);
+    await assertStops(one);
+    assert.equal(await dataPlane(first), plane, "the data plane stays");
+    assert.deepEqual(await listing(image.rootfs), before);
+  },
+);
+
+imageTest(
+  "containerd: the image connects pods with CAP_NET_ADMIN alone and writes nothing to its layer",
+  async (scene) => {
+    const { lab, first, image } = scene;
+    await using containerd = await byContainerd(scene, first);
+    await using one = containerd.run(agentPod(first));
+    await using two = byRunc(scene, other(scene)).run(agentPod(other(scene)));
+    await Promise.all([inSync(one), inSync(two)]);
+    await settled(lab);
+    await assertConfined(one);
+    await assertForwarding(first);
+    await addPods(lab, 1);
+    await assertPings(lab);
+    assert.deepEqual(
+      await contents(containerd.snapshots),
+      await contents(image.rootfs),
+      "the container's own layer is the image",
+    );
+    await assertStops(one);
+  },
+);
+
+/** Names and sizes; of a folder of snapshots, those of the newest. */
+async function contents(folder: string): Promise<readonly string[]> {
+  const newest = [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(a) - Number(b))
+    .at(-1);
+  const root = newest === undefined ? folder : `${folder}/${newest}`;
+  return (await listing(root)).map((line) => {
+    const [kind, mode, owner, size, , , name] = line.split(" ");
+    return [kind, mode, owner, kind === "d" ? "" : size, name].join(" ");
+  }).sort();
+}
+
+for (const engine of ["runc", "containerd"] as const) {
+  imageTest(
+    `${engine}: a new container in the place of the old one loses no packet`,
+    async (scene) => {
+      const { lab, first } = scene;
+      await using containerd = engine === "containerd"
+        ? await byContainerd(scene, first)
+        : undefined;
+      const engineOfFirst = containerd ?? byRunc(scene, first);
+      await using two = byRunc(scene, other(scene)).run(agentPod(other(scene)));
+      {
+        await using one = engineOfFirst.run(agentPod(first));
+        await Promise.all([inSync(one), inSync(two)]);
+        await settled(lab);
+        await addPods(lab, 1);
+        await one.stop();
+      }
+      const plane = await dataPlane(first);
+      await losesNothing(lab, async () => {
+        for (let round = 0; round < 2; round++) {
+          await using one = engineOfFirst.run(agentPod(first));
+          await inSync(one);
+          await one.stop();
+        }
+        await pause(300);
+      });
+      assert.equal(await dataPlane(first), plane);
+    },
+  );
+}
+
+const REFUSALS: readonly {
+  readonly what: string;
+  readonly pod: (pod: Pod) => Pod;
+  readonly sentence: RegExp;
+}[] = [
+  {
+    what: "without CAP_NET_ADMIN",
+    pod: (pod) => ({ ...pod, capabilities: [] }),
+    sentence:
+      /^clusternet: Cannot change links and routes: Operation not permitted; run as root, or with CAP_NET_ADMIN$/,
+  },
+  {
+    what: "without the node's state directory",
+    pod: (pod) => withoutMount(pod, "/var/lib/clusternet"),
+    sentence: /^clusternet: Cannot .*\/var\/lib\/clusternet.*Read-only/,
+  },
+  {
+    what: "without the node's lock directory",
+    pod: (pod) => withoutMount(pod, "/run/clusternet"),
+    sentence: /^clusternet: Cannot .*\/run\/clusternet.*Read-only/,
+  },
+  {
+    what: "without the network's settings",
+    pod: (pod) => withoutMount(pod, PROC_SYS_NET),
+    sentence:
+      /^clusternet: Cannot find the network's settings in \/host\/proc\/sys\/net: No such file or directory; mount the host's/,
+  },
+];
+
+imageTest(
+  "the image says in one sentence what its pod lacks",
+  async (scene) => {
+    const { first } = scene;
+    for (const { what, pod, sentence } of REFUSALS) {
+      await using container = byRunc(scene, first).run(pod(agentPod(first)));
+      const code = await container.child.ended;
+      const [said = "", ...more] = sentences(container.child.lines.join("\n"));
+      assert.match(said, sentence, what);
+      assert.deepEqual(more, [], what);
+      assert.equal(code, 1, what);
+    }
+  },
+);
+
+imageTest(
+  "what a pod cannot write is named, and all else goes on",
+  async (scene) => {
+    const { first } = scene;
+    const whole = agentPod(first);
+    const pod = withoutMount(
+      {
+        ...whole,
+        env: { ...whole.env, CLUSTERNET_PROC_SYS_NET: "/proc/sys/net" },
+      },
+      "/etc/cni/net.d",
+    );
+    await using container = byRunc(scene, first).run(pod);
+    const { child } = container;
+    await child.line(
+      /Cannot set sysctl net\.?\/?ipv4.ip_forward to 1: Read-only file system; in a container, mount the host's/,
+    );
+    await eventually("the link is there", async () => {
+      return (await first.space.run(["ip", "link", "show", "clusternet"]))
+          .code === 0
+        ? true
+        : undefined;
+    });
+    assert.ok(child.running);
+  },
+);
