@@ -42,11 +42,11 @@ const VARIABLES = ["CLUSTERNET_EXECUTABLE", "CLUSTERNET_RUNTIME"];
 /** Executed by the launcher, which replaces `RUNTIME` and appends its arguments. */
 const COMMAND: readonly string[] = [
   // The loader's own name, then what it takes for itself: ld.so(8).
-  ...["clusternet", "--inhibit-cache", "--library-path", `${RUNTIME}/lib`],
+  ...["clusternet", "--inhibit-cache", "--library-path", RUNTIME],
   ...["--argv0", "clusternet", `${RUNTIME}/deno`],
   ...["run", "--no-config", "--no-lock", "--cached-only", "--no-remote"],
   ...["--no-npm", NO_PROMPT, "--unstable-net"],
-  ...permissions({ libc: [`${RUNTIME}/lib/libc.so.6`], variables: VARIABLES }),
+  ...permissions({ libc: [`${RUNTIME}/libc.so.6`], variables: VARIABLES }),
   ...[V8_FLAGS, `${RUNTIME}/${PROGRAM}`],
 ];
 
@@ -73,7 +73,7 @@ export async function build(target: Target): Promise<void> {
       })),
       command: COMMAND,
     }));
-    const key = parts.map(({ path, sum }) => `${sum} ${path}`).join("\n");
+    const key = parts.map(({ sum }) => sum).join(" ");
     const executable = await executableOf([
       await Deno.readFile(launcher),
       await compressOnce(parts.map(({ bytes }) => bytes), key),

@@ -1,6 +1,22 @@
 /**
- * The manifest of a runtime, and the trailer of an executable that holds one, as
- * `ffi/launcher.c` reads them: see there for the picture.
+ * The executable of `deno task build`, as `ffi/launcher.c` reads it:
+ *
+ * ```text
+ * +------------+-----------------------------+----------+---------+
+ * | ELF of the | zstd frames: the files of   | manifest | trailer |
+ * | launcher   | the manifest, end to end    |          |         |
+ * +------------+-----------------------------+----------+---------+
+ *
+ * trailer   "clusternet-run1 FRAMES MANIFEST SHA256\n", 115 bytes: sizes of frames
+ *           and manifest in 16 hex digits each, SHA-256 of the manifest in 64
+ * manifest  text, a fact a line:
+ *           version NAME TEXT           for people
+ *           file MODE SIZE SHA256 NAME  octal, decimal, hex; in the frames' order
+ *           arg TEXT                    of what is executed, "@" for the directory
+ * ```
+ *
+ * The last 32 digits of the manifest's sum name the runtime's directory. A launcher
+ * with nothing behind it reads FILE.runtime/manifest, and runs what lies there.
  *
  * @module
  */
@@ -23,6 +39,9 @@ export interface Manifest {
 /** In a command of a manifest: where the runtime lies. */
 export const RUNTIME = "@";
 
+/** That of ffi/launcher.c. */
+const MOST = 64;
+
 /** The same text for the same runtime: no times, no paths of the machine. */
 export function manifestText(
   { versions, files, command }: Manifest,
@@ -34,6 +53,11 @@ export function manifestText(
     ),
     ...command.map((argument) => `arg ${argument}`),
   ];
+  if (Math.max(files.length, command.length) >= MOST) {
+    throw new TypeError(
+      `Cannot write the manifest: ${MOST} files or arguments are too many for ffi/launcher.c`,
+    );
+  }
   const odd = lines.find((line) => line.includes("\n"));
   if (odd !== undefined) {
     throw new TypeError(

@@ -51,7 +51,7 @@ export async function runtimeParts(target: Target): Promise<RuntimeParts> {
     { path: "deno", mode: 0o755, source: Deno.execPath() },
     { path: LOADER, mode: 0o755, source: library(LOADERS[target]) },
     ...LIBRARIES.map((name) => ({
-      path: `lib/${name}`,
+      path: name,
       mode: 0o644,
       source: library(name),
     })),

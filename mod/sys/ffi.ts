@@ -166,7 +166,7 @@ function bundledLibc(): readonly string[] {
   const variable = "CLUSTERNET_RUNTIME";
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   const runtime = state === "granted" ? Deno.env.get(variable) : undefined;
-  return runtime === undefined ? [] : [`${runtime}/lib/libc.so.6`];
+  return runtime === undefined ? [] : [`${runtime}/libc.so.6`];
 }
 
 function openFromMemory(bytes: Bytes): Library {
