@@ -72,8 +72,9 @@ const NSPAWN: readonly string[] = [
   ...["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"],
   ...["--machine=machine", "--link-journal=no", "--resolv-conf=off"],
   ...["--timezone=off", "--network-namespace-path=/proc/self/ns/net"],
-  // With a network of its own a container may have both, says nspawn.
+  // What a host's systemd may and a container's may not, as far as it matters here.
   ...["--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun"],
+  "--system-call-filter=@pkey @keyring",
   ...["--console=pipe", "--boot", `--directory=${DISK}`],
 ];
 
