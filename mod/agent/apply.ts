@@ -24,6 +24,8 @@ export interface Applied {
   readonly done: readonly Step[];
   /** One sentence for each failure, with what to do. */
   readonly failures: readonly string[];
+  /** Those of them that cost more than single peers. */
+  readonly grave: readonly string[];
 }
 
 /** More changes of peers than this in one turn are logged as one line (each at level debug). */
@@ -36,6 +38,7 @@ export async function applySteps(
 ): Promise<Applied> {
   const done: Step[] = [];
   const failures: string[] = [];
+  const grave: string[] = [];
   for (const group of groups(steps)) {
     const [first] = group;
     if (first === undefined) continue;
@@ -46,12 +49,14 @@ export async function applySteps(
       done.push(...group);
       logGroup(group, options.log);
     } catch (error) {
-      failures.push(errorText(error) + advice(first, error));
+      const failure = errorText(error) + advice(first, error);
+      failures.push(failure);
+      if (first.kind !== "peer") grave.push(failure);
       // Nothing that follows can stand without the link.
       if (first.kind === "create-link") break;
     }
   }
-  return { done, failures };
+  return { done, failures, grave };
 }
 
 /** Neighbouring peer steps together, each other step alone. */

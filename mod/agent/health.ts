@@ -5,8 +5,11 @@
  * @module
  */
 
-/** Who found it ("nodes" is the watch): a later report of the same source replaces the earlier one. */
-export type Source = typeof SOURCES[number];
+/**
+ * Who found it ("nodes" is the watch): a later report of the same source replaces
+ * the earlier one. The condition is not waited for: it tells of the others.
+ */
+export type Source = typeof SOURCES[number] | "condition";
 
 const SOURCES = ["kernel", "nodes", "key"] as const;
 
@@ -19,7 +22,7 @@ export interface Summary {
 }
 
 /** What stands for a source that has not reported yet. */
-const UNREPORTED: Readonly<Record<Source, string>> = {
+const UNREPORTED: Readonly<Record<typeof SOURCES[number], string>> = {
   kernel: "The kernel has not been set up yet",
   nodes: "The first list of Nodes has not arrived yet",
   key: "The public key is not on the Node yet",
@@ -48,6 +51,11 @@ export class Health {
     this.#peers = count;
     const summary = this.summary();
     if (summary.ready) this.#changed(summary);
+  }
+
+  /** Has this source looked, and found nothing wrong? */
+  stands(source: Source): boolean {
+    return this.#reported.get(source)?.length === 0;
   }
 
   /** Those that were found, then those that are still to be looked for. */

@@ -115,11 +115,16 @@ async function attemptTurn(
     return await options.reconciler.turn(scope);
   } catch (error) {
     if (error instanceof FatalError) throw error;
+    const problems = [errorText(error)];
+    const nodeUid = options.nodes.self()?.uid;
     return {
       scope: "full",
       applied: 0,
-      problems: [errorText(error)],
+      problems,
       clean: false,
+      network: nodeUid === undefined
+        ? undefined
+        : { nodeUid, outages: problems },
     };
   }
 }

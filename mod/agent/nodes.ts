@@ -6,7 +6,11 @@
  */
 
 import type { PublicKey } from "../core/key.ts";
-import type { NodeRecord, NodeSink } from "../core/node.ts";
+import {
+  type NodeRecord,
+  type NodeSink,
+  sameForNetwork,
+} from "../core/node.ts";
 import type { Finding, PeerIndex, Touched } from "../core/peer_index.ts";
 import type { Peer } from "../core/state.ts";
 
@@ -106,9 +110,14 @@ export class Nodes implements NodeSink {
     const { keys, names } = act();
     for (const key of keys) this.#touched.add(key);
     for (const name of names) this.#names.add(name);
-    const selfChanged = this.self() !== before || always;
+    const self = this.self();
+    if (self !== before || always) this.#options.ringSelf();
+    // What is written there about the network makes no other network.
+    const same = self === before ||
+      self !== undefined && before !== undefined &&
+        sameForNetwork(self, before);
+    const selfChanged = always || !same;
     this.#selfChanged ||= selfChanged;
-    if (selfChanged) this.#options.ringSelf();
     if (selfChanged || keys.size > 0 || names.size > 0) this.#options.ring();
   }
 }

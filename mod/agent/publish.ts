@@ -24,7 +24,7 @@ import type { Health } from "./health.ts";
 import type { Clock } from "./ports.ts";
 
 export interface NodeApi {
-  getNodeMetadata(name: string, signal: AbortSignal): Promise<ObservedMetadata>;
+  getNode(name: string, signal: AbortSignal): Promise<ObservedMetadata>;
   patchNodeStatus(
     name: string,
     patch: readonly PatchOp[],
@@ -114,7 +114,7 @@ async function publishOnce(
   signal: AbortSignal,
 ): Promise<string> {
   const { api, annotation, log, nodeName, publicKey } = options;
-  const node = await api.getNodeMetadata(nodeName, signal);
+  const node = await api.getNode(nodeName, signal);
   if (node.annotations?.[annotation] === publicKey) return node.uid;
   const before = node.annotations?.[annotation];
   await api.patchNodeStatus(
@@ -131,7 +131,7 @@ async function publishOnce(
 }
 
 /** What the server asked for, in milliseconds; 0 where it asked for nothing. */
-function retryAfterMs(error: unknown): number {
+export function retryAfterMs(error: unknown): number {
   if (!(error instanceof Error) || !("retryAfterSeconds" in error)) return 0;
   const seconds = error.retryAfterSeconds;
   return typeof seconds === "number" ? seconds * 1_000 : 0;

@@ -18,6 +18,7 @@ import { type Desired, desired } from "../core/desired.ts";
 import { FatalError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
+import type { Found } from "../core/network_verdict.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
@@ -45,6 +46,16 @@ export interface Report {
   readonly problems: readonly string[];
   /** `false`: look again soon, even where there is no sentence for it. */
   readonly clean: boolean;
+  /**
+   * Of the problems those that all pods of this node have, not those of single
+   * peers. `undefined`: nothing can be said, our own Node is not known.
+   */
+  readonly network: Found | undefined;
+}
+
+interface Wanted extends Desired {
+  /** UID of our own Node; `undefined`: not known. */
+  readonly nodeUid: string | undefined;
 }
 
 export class Reconciler {
@@ -55,6 +66,8 @@ export class Reconciler {
   #ipv6Endpoints = false;
   /** Problems that stand since the last look at more than peers. */
   #standing: readonly string[] = [];
+  /** What stands for the pods since then. */
+  #network: Found | undefined;
   #adopted = false;
   #verified = false;
 
@@ -81,14 +94,10 @@ export class Reconciler {
     if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) scope = "full";
     try {
       if (scope === "full") return await this.#full();
-      const network = scope === "network" ? await this.#network() : undefined;
-      if (network !== undefined && !network.clean) return network;
+      const rest = scope === "network" ? await this.#rest() : undefined;
+      if (rest !== undefined && !rest.clean) return rest;
       const peers = await this.#peers(touched);
-      return {
-        ...peers,
-        scope,
-        applied: peers.applied + (network?.applied ?? 0),
-      };
+      return { ...peers, scope, applied: peers.applied + (rest?.applied ?? 0) };
     } catch (error) {
       this.#cached = undefined;
       throw error;
@@ -104,10 +113,11 @@ export class Reconciler {
     let planned = this.#plan(want.state, have);
     let applied = 0;
     let failures: readonly string[] = [];
+    let grave: readonly string[] = [];
     if (planned.steps.length > 0) {
       const result = await this.#apply(planned.steps, want.waiting);
       applied = result.done.length;
-      failures = result.failures;
+      ({ failures, grave } = result);
       have = await this.#observe(want.state, true);
       planned = this.#plan(want.state, have);
     }
@@ -117,13 +127,17 @@ export class Reconciler {
       !this.#isNews(step) &&
       (step.kind !== "write-conflist" || problems.length === 0)
     );
+    const outages = [...want.waiting, ...planned.blocked, ...grave];
     if (missing !== undefined && failures.length === 0) {
-      problems.push(`Not in place after it was set: ${stepText(missing)}`);
+      const sentence = `Not in place after it was set: ${stepText(missing)}`;
+      problems.push(sentence);
+      if (missing.kind !== "peer") outages.push(sentence);
     }
     const clean = missing === undefined && have.peersComplete !== false;
     if (clean) this.#remember(have);
     this.#standing = problems;
-    return { scope: "full", applied, problems, clean };
+    const network = this.#found(want, outages);
+    return { scope: "full", applied, problems, clean, network };
   }
 
   /** A Node that changed during the turn is for the next one, which knows of it. */
@@ -133,7 +147,7 @@ export class Reconciler {
   }
 
   /** Everything but the device and its peers; a full turn where something is amiss. */
-  async #network(): Promise<Report> {
+  async #rest(): Promise<Report> {
     const cached = this.#cached;
     const want = await this.#desired();
     const have = await this.#observe(want.state, false);
@@ -150,6 +164,7 @@ export class Reconciler {
       applied: 0,
       problems: want.waiting,
       clean: true,
+      network: this.#found(want, want.waiting),
     };
   }
 
@@ -166,22 +181,29 @@ export class Reconciler {
       if (step.kind === "peer") this.#cachedPeers.apply(step.change);
     }
     const problems = [...this.#standing, ...failures];
-    return { scope: "peers", applied: done.length, problems, clean };
+    const network = this.#network;
+    return { scope: "peers", applied: done.length, problems, clean, network };
   }
 
-  async #desired(): Promise<Desired> {
+  #found({ nodeUid }: Wanted, outages: readonly string[]): Found | undefined {
+    this.#network = nodeUid === undefined ? undefined : { nodeUid, outages };
+    return this.#network;
+  }
+
+  async #desired(): Promise<Wanted> {
     const { config, nodes, publicKey, world } = this.#options;
+    const self = nodes.self();
     const result = desired({
       config,
       publicKey,
-      self: nodes.self(),
+      self,
       peers: nodes.peers(),
       ipv6Endpoints: nodes.ipv6Endpoints(),
       host: await world.routes.hostFacts(config.interface),
       linkKind: this.#linkKind(),
     });
     this.#ipv6Endpoints = nodes.ipv6Endpoints();
-    return result;
+    return { ...result, nodeUid: self?.uid };
   }
 
   async #observe(want: State, peers: boolean): Promise<State> {

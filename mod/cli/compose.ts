@@ -5,6 +5,7 @@
  */
 
 import { Bell } from "../agent/bell.ts";
+import { publishCondition } from "../agent/condition.ts";
 import { Health, type Summary } from "../agent/health.ts";
 import { ringFor } from "../agent/kernel_rings.ts";
 import { reconcileLoop, RING } from "../agent/loop.ts";
@@ -13,8 +14,9 @@ import { publishKey } from "../agent/publish.ts";
 import { Reconciler } from "../agent/reconcile.ts";
 import type { Task } from "../agent/supervise.ts";
 import type { Log } from "../core/log.ts";
+import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
-import { systemClock as clock } from "../sys/clock.ts";
+import { systemClock as clock, utcText } from "../sys/clock.ts";
 import { watchKernel } from "../sys/events.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
@@ -48,21 +50,31 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   const { log } = options;
   const loopBell = new Bell();
   const keyBell = new Bell();
+  const conditionBell = new Bell();
+  const verdict = new NetworkVerdict();
   const started = Promise.withResolvers<void>();
   const ready = new AbortController();
   const sayReady = once(() => options.notifier.ready());
-  const health = new Health(tellPeople(options, ready));
+  const tell = tellPeople(options, ready);
+  const health = new Health((summary) => {
+    tell(summary);
+    conditionBell.ring("health");
+  });
   const nodes = new Nodes({
     index: new PeerIndex(config, publicKey),
     ring: () => {
       loopBell.ring(RING.node);
       started.resolve();
     },
-    ringSelf: () => keyBell.ring("self"),
+    ringSelf: () => {
+      keyBell.ring("self");
+      conditionBell.ring("self");
+    },
   });
   const client = new KubeClient(access, {
     clock,
     annotation: config.annotation,
+    ownNode: config.nodeName,
   });
   const reflector = new Reflector(client, nodes, {
     clock,
@@ -91,9 +103,12 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             log,
             nodes,
             reconciler,
-            afterTurn: () => {
+            afterTurn: ({ network }) => {
               sayReady();
               keyBell.ring("turn");
+              if (network === undefined) return;
+              verdict.report(network, clock.now());
+              conditionBell.ring("turn");
             },
             alive: () => options.notifier.watchdog(),
             heartbeatMs: options.heartbeatMs,
@@ -120,6 +135,24 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             self: () => nodes.self(),
           }, signal),
       },
+      // Who only converges does not answer for what comes later.
+      ...config.nodeCondition && !config.once
+        ? [{
+          name: "publish-condition",
+          run: (signal: AbortSignal): Promise<void> =>
+            publishCondition({
+              api: client,
+              bell: conditionBell,
+              clock,
+              health,
+              log,
+              nodeName: config.nodeName,
+              verdict,
+              self: () => nodes.self(),
+              utcNow: utcText,
+            }, signal),
+        }]
+        : [],
     ],
   };
 }

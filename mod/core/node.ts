@@ -6,6 +6,8 @@
  * @module
  */
 
+import { type NetworkCondition, sameCondition } from "./node_condition.ts";
+
 /** Lists longer than this are cut by the decoder; a Node that has such a list is not usable. */
 export const NODE_LIST_LIMIT = 16;
 
@@ -20,6 +22,8 @@ export interface NodeRecord {
   readonly internalIps: readonly string[];
   /** `spec.podCIDRs` (else the one `spec.podCIDR`), in their order. */
   readonly podCidrs: readonly string[];
+  /** The condition `NetworkUnavailable`: of our own Node alone; absent: it has none. */
+  readonly networkCondition?: NetworkCondition | undefined;
 }
 
 /** Where the reflector puts what it learns. Never throws, never blocks. */
@@ -31,6 +35,12 @@ export interface NodeSink {
 }
 
 export function sameNode(a: NodeRecord, b: NodeRecord): boolean {
+  return sameForNetwork(a, b) &&
+    sameCondition(a.networkCondition, b.networkCondition);
+}
+
+/** Same in all that links, routes and peers are made from. */
+export function sameForNetwork(a: NodeRecord, b: NodeRecord): boolean {
   return a.name === b.name && a.uid === b.uid && a.created === b.created &&
     a.publicKey === b.publicKey && sameList(a.internalIps, b.internalIps) &&
     sameList(a.podCidrs, b.podCidrs);

@@ -1,8 +1,13 @@
 /**
- * Monotonic time, sleep and randomness of the real world.
+ * Time, sleep and randomness of the real world.
  *
  * @module
  */
+
+/** The time of day as metav1.Time has it: RFC 3339, UTC, whole seconds. */
+export function utcText(): string {
+  return new Date().toISOString().replace(/\.\d+Z$/, "Z");
+}
 
 /** Fits the agent's port `Clock`. */
 export const systemClock = {

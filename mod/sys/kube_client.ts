@@ -8,13 +8,15 @@
  */
 
 import type { Clock } from "../core/clock.ts";
-import type { ObservedMetadata, PatchOp } from "../core/json_patch.ts";
+import type { Json, PatchOp } from "../core/json_patch.ts";
+import type { ObservedNode } from "../core/node_condition.ts";
 import { VERSION } from "../core/version.ts";
 import {
-  decodeNodeMetadata,
   decodeNodePage,
+  decodeObservedNode,
   decodeWatchEvent,
   type NodePage,
+  type WantedFields,
   type WatchEvent,
 } from "../wire/node_json.ts";
 import { LineSplitter } from "../wire/watch_lines.ts";
@@ -60,10 +62,8 @@ export interface NodeLister {
   watch(query: WatchQuery, signal: AbortSignal): Promise<NodeWatch>;
 }
 
-export interface KubeClientOptions {
+export interface KubeClientOptions extends WantedFields {
   readonly clock: Clock;
-  /** Key of the annotation with the public key. */
-  readonly annotation: string;
 }
 
 const NODES = "/api/v1/nodes";
@@ -78,6 +78,13 @@ const WATCH_OPERATION: Operation = {
 
 /** RFC 6902, section 6. */
 const JSON_PATCH = "application/json-patch+json";
+/** k8s.io/apimachinery/pkg/types/patch.go */
+const STRATEGIC_MERGE = "application/strategic-merge-patch+json";
+
+interface Patch {
+  readonly contentType: string;
+  readonly patch: Json | readonly PatchOp[];
+}
 
 export class KubeClient implements NodeLister {
   readonly #access: KubeAccess;
@@ -92,17 +99,14 @@ export class KubeClient implements NodeLister {
   }
 
   /** @throws {ApiError} with status 404 where there is no such Node */
-  async getNodeMetadata(
-    name: string,
-    signal: AbortSignal,
-  ): Promise<ObservedMetadata> {
+  async getNode(name: string, signal: AbortSignal): Promise<ObservedNode> {
     const operation = { what: `read Node ${name}`, grant: "nodes get" };
     const bytes = await this.#request({
       operation,
       method: "GET",
       path: `${NODES}/${encodeURIComponent(name)}`,
     }, signal);
-    const node = decodeNodeMetadata(bytes);
+    const node = decodeObservedNode(bytes);
     if (node === undefined) {
       throw new NetworkError(`Cannot ${operation.what}: the answer is no Node`);
     }
@@ -114,11 +118,28 @@ export class KubeClient implements NodeLister {
     patch: readonly PatchOp[],
     signal: AbortSignal,
   ): Promise<void> {
+    await this.#patch(name, { contentType: JSON_PATCH, patch }, signal);
+  }
+
+  /** @param patch a strategic merge patch: lists of a Node merge by their keys */
+  async mergeNodeStatus(
+    name: string,
+    patch: Json,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#patch(name, { contentType: STRATEGIC_MERGE, patch }, signal);
+  }
+
+  async #patch(
+    name: string,
+    { contentType, patch }: Patch,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#request({
       operation: { what: `patch Node ${name}`, grant: "nodes/status patch" },
       method: "PATCH",
       path: `${NODES}/${encodeURIComponent(name)}/status`,
-      contentType: JSON_PATCH,
+      contentType,
       body: JSON.stringify(patch),
     }, signal);
   }
@@ -134,7 +155,7 @@ export class KubeClient implements NodeLister {
       method: "GET",
       path: `${NODES}?${search}`,
     }, signal);
-    return decodeNodePage(bytes, this.#options.annotation);
+    return decodeNodePage(bytes, this.#options);
   }
 
   async watch(query: WatchQuery, signal: AbortSignal): Promise<NodeWatch> {
@@ -159,9 +180,8 @@ export class KubeClient implements NodeLister {
         connection,
         { ...this.#options, access: this.#access, signal },
       );
-      const { annotation } = this.#options;
       const { server } = this.#access;
-      const watch = new LineWatch(response, { annotation, server });
+      const watch = new LineWatch(response, { ...this.#options, server });
       watch.ended.then(() => {
         connection.close();
         this.#watches.delete(watch);
@@ -195,8 +215,7 @@ export class KubeClient implements NodeLister {
   }
 }
 
-interface LineWatchOptions {
-  readonly annotation: string;
+interface LineWatchOptions extends WantedFields {
   /** For messages. */
   readonly server: string;
 }
@@ -241,7 +260,7 @@ class LineWatch implements NodeWatch {
     const events: WatchEvent[] = [];
     try {
       for (const line of this.#lines.push(chunk)) {
-        events.push(decodeWatchEvent(line, this.#options.annotation));
+        events.push(decodeWatchEvent(line, this.#options));
       }
     } catch (error) {
       this.#error = error;

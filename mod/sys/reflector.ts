@@ -23,7 +23,7 @@ import type { NodeLister, NodeWatch } from "./kube_client.ts";
 import { ApiError, NetworkError } from "./kube_error.ts";
 import { listInPages } from "./node_pages.ts";
 import { NodeStore } from "./node_store.ts";
-import { Pace } from "./pace.ts";
+import { Pace } from "../core/pace.ts";
 import {
   fallsBackToPages,
   historyIsGone,

@@ -11,8 +11,22 @@
 
 import type { ObservedMetadata } from "../core/json_patch.ts";
 import { NODE_LIST_LIMIT, type NodeRecord } from "../core/node.ts";
+import {
+  MESSAGE_LIMIT,
+  NETWORK_UNAVAILABLE,
+  type ObservedCondition,
+  type ObservedNode,
+} from "../core/node_condition.ts";
 import { listOf, property, TEXT_LIMIT, textOf, wholeText } from "./json.ts";
 import { type Status, statusFromJson } from "./status_json.ts";
+
+/** What is taken of Nodes, beside what always is. */
+export interface WantedFields {
+  /** Key of the annotation with the public key. */
+  readonly annotation: string;
+  /** Name of our own Node, whose condition is taken too; `undefined`: that of none. */
+  readonly ownNode?: string | undefined;
+}
 
 export type WatchEvent =
   /** ADDED or MODIFIED: a reader treats them alike. */
@@ -57,17 +71,16 @@ const DECODER = new TextDecoder();
 /**
  * One Node.
  *
- * @param annotation key of the annotation with the public key
  * @returns `undefined` for what has no name
  */
 export function nodeFromJson(
   value: unknown,
-  annotation: string,
+  { annotation, ownNode }: WantedFields,
 ): NodeRecord | undefined {
   const metadata = property(value, "metadata");
   const name = nameOf(metadata);
   if (name === undefined) return undefined;
-  return {
+  const record = {
     name,
     uid: textOf(property(metadata, "uid")) ?? "",
     created: textOf(property(metadata, "creationTimestamp")) ?? "",
@@ -75,6 +88,11 @@ export function nodeFromJson(
     internalIps: internalIps(property(value, "status")),
     podCidrs: podCidrs(property(value, "spec")),
   };
+  if (name !== ownNode) return record;
+  const found = networkCondition(property(value, "status"));
+  if (found === undefined) return record;
+  const { status, reason, message } = found;
+  return { ...record, networkCondition: { status, reason, message } };
 }
 
 /**
@@ -82,10 +100,17 @@ export function nodeFromJson(
  *
  * @returns `undefined` for bytes that are no Node
  */
-export function decodeNodeMetadata(
+export function decodeObservedNode(
   bytes: Uint8Array,
-): ObservedMetadata | undefined {
-  const metadata = property(parse(bytes), "metadata");
+): ObservedNode | undefined {
+  const value = parse(bytes);
+  const metadata = observedMetadata(property(value, "metadata"));
+  if (metadata === undefined) return undefined;
+  const condition = networkCondition(property(value, "status"));
+  return { ...metadata, networkCondition: condition };
+}
+
+function observedMetadata(metadata: unknown): ObservedMetadata | undefined {
   const uid = wholeText(property(metadata, "uid"), TEXT_LIMIT);
   const resourceVersion = versionOf(metadata);
   if (uid === undefined || resourceVersion === undefined) return undefined;
@@ -106,7 +131,7 @@ export function decodeNodeMetadata(
  */
 export function decodeNodePage(
   bytes: Uint8Array,
-  annotation: string,
+  wanted: WantedFields,
 ): NodePage {
   const value = parse(bytes);
   const metadata = property(value, "metadata");
@@ -119,7 +144,7 @@ export function decodeNodePage(
     throw new SyntaxError("Cannot read the list of Nodes: it is no NodeList");
   }
   const nodes = listOf(items).flatMap((item) =>
-    nodeFromJson(item, annotation) ?? []
+    nodeFromJson(item, wanted) ?? []
   );
   return { nodes, resourceVersion, continueToken };
 }
@@ -131,7 +156,7 @@ export function decodeNodePage(
  */
 export function decodeWatchEvent(
   bytes: Uint8Array,
-  annotation: string,
+  wanted: WantedFields,
 ): WatchEvent {
   const value = parse(bytes);
   if (value === undefined) {
@@ -146,7 +171,7 @@ export function decodeWatchEvent(
   switch (type) {
     case "ADDED":
     case "MODIFIED": {
-      const node = nodeFromJson(object, annotation);
+      const node = nodeFromJson(object, wanted);
       return node === undefined
         ? { kind: "unknown", why: `${type} of something without a name` }
         : { kind: "upsert", node, resourceVersion };
@@ -223,6 +248,22 @@ function podCidrs(spec: unknown): readonly string[] {
   if (found.length > 0) return exact(found);
   const only = textOf(property(spec, "podCIDR"));
   return only === undefined || only === "" ? [] : [only];
+}
+
+/** The first condition of that type; one that is too long to be ours is cut. */
+function networkCondition(status: unknown): ObservedCondition | undefined {
+  for (const entry of listOf(property(status, "conditions"))) {
+    if (property(entry, "type") !== NETWORK_UNAVAILABLE) continue;
+    const text = (key: string, limit?: number): string =>
+      textOf(property(entry, key), limit) ?? "";
+    return {
+      status: text("status"),
+      reason: text("reason"),
+      message: text("message", MESSAGE_LIMIT + 1),
+      lastTransitionTime: text("lastTransitionTime"),
+    };
+  }
+  return undefined;
 }
 
 /** A list that was added to has room for 17 items; one that is kept need not. */

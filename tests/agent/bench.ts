@@ -30,6 +30,7 @@ export const CONFIG: Config = {
   annotation: "clusternet.dev/wg-pubkey",
   cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
   cniNetworkName: "k8s-pod-network",
+  nodeCondition: true,
   mtu: "auto",
   backend: "auto",
   procSysNet: "/proc/sys/net",

@@ -61,7 +61,7 @@ class Bench implements NodeApi {
     this.bell.ring("node");
   }
 
-  getNodeMetadata(): ReturnType<NodeApi["getNodeMetadata"]> {
+  getNode(): ReturnType<NodeApi["getNode"]> {
     this.gets++;
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return Promise.resolve({

@@ -65,6 +65,7 @@ Deno.test("a turn with all Nodes makes each a peer, and the next sends nothing",
     applied: 0,
     problems: [],
     clean: true,
+    network: { nodeUid: "uid-1", outages: [] },
   });
   assert.deepEqual(bench.kernel.writes, []);
   assert.equal(bench.conflist.writes, 1);
@@ -340,4 +341,46 @@ Deno.test("an own InternalIP inside the cluster CIDR is refused before the first
     return true;
   });
   assert.deepEqual(bench.kernel.writes, []);
+});
+
+Deno.test("nothing is said of the network before our own Node is known", async () => {
+  const bench = await makeBench();
+  assert.equal((await bench.reconciler.turn("full")).network, undefined);
+  listed(bench, 2);
+  const report = await bench.reconciler.turn("full");
+  assert.deepEqual(report.network, { nodeUid: "uid-1", outages: [] });
+  const partial = await bench.reconciler.turn("peers");
+  assert.deepEqual(partial.network, report.network);
+});
+
+Deno.test("what all pods lack is an outage, what one peer lacks is not", async () => {
+  const bench = await converged(3);
+  bench.kernel.inject({
+    errno: ERRNO.EINVAL,
+    times: Infinity,
+    on: ({ text }) => text.startsWith("set-peer"),
+  });
+  bench.nodes.upsert(node(9));
+  const refused = await bench.reconciler.turn("full");
+  assert.notDeepEqual(refused.problems, []);
+  assert.deepEqual(refused.network?.outages, []);
+  bench.kernel.heal();
+  await bench.reconciler.turn("full");
+  bench.nodes.upsert(node(1, { publicKey: bench.publicKey, podCidrs: [] }));
+  const { network, problems } = await bench.reconciler.turn("peers");
+  assert.deepEqual(network, { nodeUid: "uid-1", outages: problems });
+  assert.match(network?.outages[0] ?? "", /--allocate-node-cidrs/);
+});
+
+Deno.test("what is written on our own Node about the network makes no turn a full one", async () => {
+  const bench = await converged(3);
+  const self = node(1, { publicKey: bench.publicKey });
+  const networkCondition = { status: "False", reason: "r", message: "m" };
+  bench.rings.length = 0;
+  bench.nodes.upsert({ ...self, networkCondition });
+  assert.deepEqual(bench.rings, ["self"]);
+  assert.equal((await bench.reconciler.turn("peers")).scope, "peers");
+  bench.nodes.upsert({ ...self, networkCondition, internalIps: ["192.0.2.9"] });
+  assert.deepEqual(bench.rings, ["self", "self", "node"]);
+  assert.equal((await bench.reconciler.turn("peers")).scope, "full");
 });

@@ -49,6 +49,7 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     annotation: "clusternet.dev/wg-pubkey",
     cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
     cniNetworkName: "k8s-pod-network",
+    nodeCondition: true,
     mtu: "auto",
     backend: "auto",
     procSysNet: "/proc/sys/net",

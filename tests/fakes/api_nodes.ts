@@ -19,6 +19,7 @@ import {
 } from "./api_status.ts";
 import { isObject, type JsonObject, NodeStore } from "./api_store.ts";
 import { applyMergePatch, applyPatch } from "./json_patch.ts";
+import { applyStrategicMerge } from "./strategic_merge.ts";
 
 /** RFC 1123 subdomain. */
 const NAME =
@@ -114,6 +115,13 @@ export function patchNode(
   if (old === undefined) throw notFound(name);
   const next = patched(old, options);
   if (!isObject(next)) throw patchRefused();
+  const { uid } = metadataOf(next);
+  const { uid: had } = metadataOf(old);
+  if (uid !== had && uid !== undefined && uid !== "") {
+    throw invalid("Node", name, [
+      `metadata.uid: Invalid value: ${JSON.stringify(uid)}: field is immutable`,
+    ]);
+  }
   return save(store, name, { old, next, subresource: options.subresource });
 }
 
@@ -135,11 +143,17 @@ function patched(
     }
     case "application/merge-patch+json":
       return applyMergePatch(old, options.body);
+    case "application/strategic-merge-patch+json":
+      try {
+        return applyStrategicMerge(old, options.body);
+      } catch (error) {
+        throw badRequest(String(error));
+      }
     default:
       throw new ApiStatus(
         415,
         "UnsupportedMediaType",
-        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json",
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json",
       );
   }
 }

@@ -28,7 +28,18 @@ export interface LabNodeObject {
       readonly type: string;
       readonly address: string;
     }[];
+    readonly conditions?: readonly LabCondition[];
   };
+}
+
+/** `v1.NodeCondition` */
+export interface LabCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastHeartbeatTime: string;
+  readonly lastTransitionTime: string;
 }
 
 export class LabApi {
@@ -105,6 +116,14 @@ export class LabApi {
     return await this.request("GET", nodePath(name)) as LabNodeObject;
   }
 
+  /** `NetworkUnavailable` of that Node. */
+  async networkCondition(name: string): Promise<LabCondition | undefined> {
+    const { status } = await this.node(name);
+    return status?.conditions?.find(({ type }) =>
+      type === "NetworkUnavailable"
+    );
+  }
+
   async nodes(): Promise<readonly LabNodeObject[]> {
     const list = await this.request("GET", "/api/v1/nodes");
     return (list as { readonly items: readonly LabNodeObject[] }).items;
@@ -125,6 +144,12 @@ export class LabApi {
       merge,
       "application/merge-patch+json",
     );
+  }
+
+  /** A merge patch of the Node's status. */
+  async patchStatus(name: string, patch: unknown): Promise<void> {
+    const path = `${nodePath(name)}/status`;
+    await this.request("PATCH", path, patch, "application/merge-patch+json");
   }
 
   async remove(name: string): Promise<void> {

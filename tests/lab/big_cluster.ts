@@ -179,11 +179,13 @@ export class BigCluster implements AsyncDisposable {
       clusterCidrs: [parsePrefix(BIG_CLUSTER_CIDR)],
       listenPort: LISTEN_PORT,
     };
-    const self = nodeFromJson(this.server.store.get(nameOf(SELF)), ANNOTATION);
+    const self = nodeFromJson(this.server.store.get(nameOf(SELF)), {
+      annotation: ANNOTATION,
+    });
     if (self === undefined) throw new Error("Cannot find the own Node");
     const own = ownFrom(self, parsePublicKey(self.publicKey ?? ""));
     const candidates = this.server.store.list().flatMap((object) => {
-      const node = nodeFromJson(object, ANNOTATION);
+      const node = nodeFromJson(object, { annotation: ANNOTATION });
       if (node === undefined || node.name === self.name) return [];
       const judged = candidateFrom(node, own, config);
       return judged.kind === "candidate" ? [judged] : [];

@@ -123,10 +123,16 @@ export async function bringUp(
   await settled(lab);
 }
 
-/** Waits until every node has all others. */
+/** Waits until every node has all others, and says so on its Node. */
 export async function settled(lab: Lab): Promise<void> {
   try {
     await converged(lab, { withinMs: patience(30_000) });
+    for (const { name } of lab.nodes.filter(({ agent }) => agent?.running)) {
+      await eventually(`${name} says that its network is up`, async () => {
+        const condition = await lab.api.networkCondition(name);
+        return condition?.reason === "ClusternetIsUp" ? true : undefined;
+      }, patience(10_000));
+    }
   } catch (error) {
     if (!(error instanceof NotConverged)) throw error;
     const lines = error.node.agent?.lines.slice(-20) ?? [];

@@ -143,6 +143,48 @@ test("names and podCIDRs are validated; podCIDRs are set once", async (server) =
   assert.match(changed.body.message, /may not change podCIDR/);
 });
 
+test("a strategic merge patch merges conditions and addresses by type", async (server) => {
+  const type = "application/strategic-merge-patch+json";
+  const ready = { type: "Ready", status: "True", reason: "r" };
+  const disk = { type: "DiskPressure", status: "False" };
+  const made = await call(server, "POST /api/v1/nodes", {
+    body: node("a", { status: { conditions: [ready, disk] } }),
+  });
+  const patch = async (body: Json): Promise<Answer> =>
+    await call(server, "PATCH /api/v1/nodes/a/status", { type, body });
+  const rows: readonly (readonly [Json, Json])[] = [
+    [[{ type: "Ready", status: "False" }], [
+      { ...ready, status: "False" },
+      disk,
+    ]],
+    [[{ type: "New", status: "True" }], [
+      { ...ready, status: "False" },
+      disk,
+      { type: "New", status: "True" },
+    ]],
+    [[{ $patch: "delete", type: "Ready" }], [
+      disk,
+      { type: "New", status: "True" },
+    ]],
+    [[{ $patch: "delete", type: "none" }], [
+      disk,
+      { type: "New", status: "True" },
+    ]],
+  ];
+  for (const [conditions, expected] of rows) {
+    const { body } = await patch({ status: { conditions } });
+    assert.deepEqual(body.status.conditions, expected);
+  }
+  const spec = await patch({ spec: { unschedulable: true } });
+  assert.deepEqual(spec.body.spec, {}, "the spec is another resource");
+  const { uid } = made.body.metadata;
+  assert.equal((await patch({ metadata: { uid } })).status, 200);
+  const other = await patch({ metadata: { uid: "other" } });
+  assert.deepEqual([other.status, other.body.reason], [422, "Invalid"]);
+  const nameless = await patch({ status: { conditions: [{ status: "x" }] } });
+  assert.equal(nameless.status, 400);
+});
+
 test("nodes/status takes annotations and leaves the spec alone", async (server) => {
   const { body: made } = await call(server, "POST /api/v1/nodes", {
     body: node("a"),

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../mod/core/clock.ts";
-import { annotationPatch } from "../../mod/core/json_patch.ts";
+import { annotationPatch, type Json } from "../../mod/core/json_patch.ts";
+import {
+  conditionPatch,
+  NETWORK_IS_UP,
+  removalPatch,
+} from "../../mod/core/node_condition.ts";
 import { VERSION } from "../../mod/core/version.ts";
 import { systemClock } from "../../mod/sys/clock.ts";
 import {
@@ -87,11 +92,11 @@ Deno.test("a Node is read and patched, by a client that gives its name", async (
   await using both = pair();
   const { server, client } = both;
   createNode(server.store, { metadata: { name: "a" } });
-  const node = await client.getNodeMetadata("a", NEVER);
+  const node = await client.getNode("a", NEVER);
   assert.equal(node.annotations, undefined);
   const patch = annotationPatch(node, KEY, { value: "K=" });
   await client.patchNodeStatus("a", patch, NEVER);
-  const after = await client.getNodeMetadata("a", NEVER);
+  const after = await client.getNode("a", NEVER);
   assert.deepEqual(after.annotations, { [KEY]: "K=" });
   assert.equal(after.uid, node.uid);
   assert.deepEqual(
@@ -105,6 +110,44 @@ Deno.test("a Node is read and patched, by a client that gives its name", async (
     client.patchNodeStatus("a", patch, NEVER), // its test fails now
     (error) => error instanceof ApiError && error.status.code === 422,
   );
+});
+
+Deno.test("a Node's condition is written by its type, whatever else is there", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  const ready = { type: "Ready", status: "True" };
+  createNode(server.store, {
+    metadata: { name: "a" },
+    status: { conditions: [ready] },
+  });
+  const node = await client.getNode("a", NEVER);
+  assert.equal(node.networkCondition, undefined);
+  const now = "2026-01-01T00:00:00Z";
+  const patch = conditionPatch(node, NETWORK_IS_UP, { now });
+  for (let times = 0; times < 2; times++) {
+    await client.mergeNodeStatus("a", patch, NEVER);
+    const { networkCondition } = await client.getNode("a", NEVER);
+    const condition = { ...NETWORK_IS_UP, lastTransitionTime: now };
+    assert.deepEqual(networkCondition, condition);
+  }
+  const { status } = server.store.get("a") as { status: Json };
+  assert.deepEqual((status as { conditions: Json }).conditions, [ready, {
+    type: "NetworkUnavailable",
+    ...NETWORK_IS_UP,
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  }]);
+  const other = conditionPatch({ ...node, uid: "u2" }, NETWORK_IS_UP, { now });
+  await assert.rejects(
+    client.mergeNodeStatus("a", other, NEVER),
+    /422 Invalid.*uid.*field is immutable/,
+  );
+  const gone = removalPatch(await client.getNode("a", NEVER), KEY);
+  assert(gone !== undefined);
+  await client.mergeNodeStatus("a", gone, NEVER);
+  const after = await client.getNode("a", NEVER);
+  assert.equal(after.networkCondition, undefined);
+  assert.equal(removalPatch(after, KEY), undefined);
 });
 
 Deno.test("pages follow each other and watches bring events, decoded", async () => {
@@ -184,7 +227,7 @@ Deno.test("what the API server refuses is said, with the cure", async () => {
     message:
       `Cannot patch Node a: 403 Forbidden: ${denied} patch resource "nodes/status" ${scope}; grant nodes/status patch`,
   });
-  await assert.rejects(client.getNodeMetadata("a", NEVER), {
+  await assert.rejects(client.getNode("a", NEVER), {
     message: 'Cannot read Node a: 404 NotFound: nodes "a" not found',
   });
   server.denied = [];
@@ -230,7 +273,7 @@ Deno.test("an answer that is not the API's is told by its status", async () => {
     () => new Response("<html>Welcome</html>"),
     async (client) => {
       await assert.rejects(page(client), SyntaxError);
-      await assert.rejects(client.getNodeMetadata("a", NEVER), {
+      await assert.rejects(client.getNode("a", NEVER), {
         message: "Cannot read Node a: the answer is no Node",
       });
     },
@@ -337,7 +380,7 @@ Deno.test("an abort ends a request at once, whatever its phase", async () => {
     assert(performance.now() - start < 900);
   });
   await assert.rejects(
-    client.getNodeMetadata("a", AbortSignal.abort(new Error("stopped"))),
+    client.getNode("a", AbortSignal.abort(new Error("stopped"))),
     /stopped/,
   );
 });
@@ -365,7 +408,7 @@ Deno.test("Node names are one segment of the path, whatever is in them", async (
   await using both = pair();
   const { client, server } = both;
   for (const name of ["a/status", "a/../../x", "a?watch=1", "a#b", "a%2fb"]) {
-    await assert.rejects(client.getNodeMetadata(name, NEVER), {
+    await assert.rejects(client.getNode(name, NEVER), {
       message:
         `Cannot read Node ${name}: 404 NotFound: nodes "${name}" not found`,
     });
@@ -386,7 +429,7 @@ Deno.test("clients and bodies are given up: two hundred requests leave nothing o
   for (let round = 0; round < 100; round++) {
     const watch = await client.watch(query, NEVER);
     watch.close();
-    await client.getNodeMetadata("none", NEVER).catch(() => {});
+    await client.getNode("none", NEVER).catch(() => {});
   }
   await eventually(() => server.watches.size === 0);
   // Other test files run in this process meanwhile, and open a few of their own.

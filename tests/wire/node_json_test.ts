@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { NODE_LIST_LIMIT, type NodeRecord } from "../../mod/core/node.ts";
 import {
-  decodeNodeMetadata,
   decodeNodePage,
+  decodeObservedNode,
   decodeWatchEvent,
   nodeFromJson,
 } from "../../mod/wire/node_json.ts";
@@ -15,6 +15,7 @@ import {
 import { Random } from "../support/random.ts";
 
 const KEY = "clusternet.dev/wg-pubkey";
+const WANTED = { annotation: KEY };
 
 const encode = (value: unknown): Uint8Array =>
   new TextEncoder().encode(
@@ -53,9 +54,12 @@ const RECORD: NodeRecord = {
 };
 
 Deno.test("nodeFromJson() takes what is used, and the key by the option's name", () => {
-  assert.deepEqual(nodeFromJson(NODE, KEY), RECORD);
-  assert.equal(nodeFromJson(NODE, "other")?.publicKey, "x");
-  assert.equal(nodeFromJson(NODE, "none")?.publicKey, undefined);
+  assert.deepEqual(nodeFromJson(NODE, WANTED), RECORD);
+  assert.equal(nodeFromJson(NODE, { annotation: "other" })?.publicKey, "x");
+  assert.equal(
+    nodeFromJson(NODE, { annotation: "none" })?.publicKey,
+    undefined,
+  );
 });
 
 Deno.test("nodeFromJson() takes podCIDR where there are no podCIDRs", () => {
@@ -68,7 +72,10 @@ Deno.test("nodeFromJson() takes podCIDR where there are no podCIDRs", () => {
     [undefined, []],
   ];
   for (const [spec, expected] of rows) {
-    assert.deepEqual(nodeFromJson({ ...NODE, spec }, KEY)?.podCidrs, expected);
+    assert.deepEqual(
+      nodeFromJson({ ...NODE, spec }, WANTED)?.podCidrs,
+      expected,
+    );
   }
 });
 
@@ -108,7 +115,7 @@ Deno.test("nodeFromJson() drops wrong types and keeps the rest", () => {
   ];
   for (const [change, expected] of rows) {
     assert.deepEqual(
-      nodeFromJson({ ...NODE, ...change }, KEY),
+      nodeFromJson({ ...NODE, ...change }, WANTED),
       { ...RECORD, ...expected },
       JSON.stringify(change),
     );
@@ -128,7 +135,9 @@ Deno.test("nodeFromJson() knows no Node without a name", () => {
     { metadata: { name: "" } },
     { metadata: { name: "x".repeat(254) } },
   ];
-  for (const value of rows) assert.equal(nodeFromJson(value, KEY), undefined);
+  for (const value of rows) {
+    assert.equal(nodeFromJson(value, WANTED), undefined);
+  }
 });
 
 Deno.test("lists are cut one past the limit, strings at theirs", () => {
@@ -142,7 +151,7 @@ Deno.test("lists are cut one past the limit, strings at theirs", () => {
     },
     spec: { podCIDRs: many },
     status: { addresses },
-  }, KEY);
+  }, WANTED);
   assert.equal(record?.podCidrs.length, NODE_LIST_LIMIT + 1);
   assert.equal(record?.internalIps.length, NODE_LIST_LIMIT + 1);
   assert.equal(record?.publicKey, "k".repeat(256));
@@ -155,7 +164,7 @@ Deno.test("keys of the prototype are keys like any other", () => {
     "constructor": {"prototype": {"status": 1}}}`;
   const event = decodeWatchEvent(
     encode(`{"type": "ADDED", "object": ${text}}`),
-    KEY,
+    WANTED,
   );
   assert(event.kind === "upsert");
   assert.deepEqual(event.node, {
@@ -166,7 +175,10 @@ Deno.test("keys of the prototype are keys like any other", () => {
     internalIps: [],
     podCidrs: [],
   });
-  assert.equal(nodeFromJson(JSON.parse(text), "valueOf")?.publicKey, undefined);
+  assert.equal(
+    nodeFromJson(JSON.parse(text), { annotation: "valueOf" })?.publicKey,
+    undefined,
+  );
   assert.equal(Object.keys(Object.prototype).length, 0);
 });
 
@@ -212,17 +224,21 @@ Deno.test("decodeWatchEvent() knows the five kinds of event", () => {
     [[], { kind: "unknown", why: "an event of no known type" }],
   ];
   for (const [value, expected] of rows) {
-    assert.deepEqual(decodeWatchEvent(encode(value), KEY), expected);
+    assert.deepEqual(decodeWatchEvent(encode(value), WANTED), expected);
   }
 });
 
 Deno.test("decodeWatchEvent() throws only for what is not JSON", () => {
   for (const text of ["", "{", '{"type":', "\0", "}", "not json"]) {
-    assert.throws(() => decodeWatchEvent(encode(text), KEY), SyntaxError, text);
+    assert.throws(
+      () => decodeWatchEvent(encode(text), WANTED),
+      SyntaxError,
+      text,
+    );
   }
   const deep = "[".repeat(200_000) + "]".repeat(200_000);
   try {
-    decodeWatchEvent(encode(`{"type":"ADDED","object":${deep}}`), KEY);
+    decodeWatchEvent(encode(`{"type":"ADDED","object":${deep}}`), WANTED);
   } catch (error) {
     assert(error instanceof SyntaxError);
   }
@@ -234,7 +250,7 @@ Deno.test("decodeNodePage() wants a list with a version, and nothing less", () =
       metadata: { resourceVersion: "12", continue: "abc" },
       items: [NODE, null, { metadata: {} }],
     }),
-    KEY,
+    WANTED,
   );
   assert.deepEqual(page, {
     nodes: [RECORD],
@@ -242,7 +258,7 @@ Deno.test("decodeNodePage() wants a list with a version, and nothing less", () =
     continueToken: "abc",
   });
   const none = { metadata: { resourceVersion: "12" }, items: null };
-  assert.deepEqual(decodeNodePage(encode(none), KEY).nodes, []);
+  assert.deepEqual(decodeNodePage(encode(none), WANTED).nodes, []);
   const rows: readonly unknown[] = [
     "<html>",
     '{"metadata":{"resourceVersion":"1"},"items":[',
@@ -256,32 +272,77 @@ Deno.test("decodeNodePage() wants a list with a version, and nothing less", () =
     { metadata: { resourceVersion: "7", continue: 7 }, items: [] },
   ];
   for (const value of rows) {
-    assert.throws(() => decodeNodePage(encode(value), KEY), SyntaxError);
+    assert.throws(() => decodeNodePage(encode(value), WANTED), SyntaxError);
   }
 });
 
-Deno.test("decodeNodeMetadata() says what a patch has to know", () => {
+Deno.test("decodeObservedNode() says what a patch has to know", () => {
   const { uid, resourceVersion } = NODE.metadata;
-  assert.deepEqual(decodeNodeMetadata(encode(NODE)), {
+  assert.deepEqual(decodeObservedNode(encode(NODE)), {
     uid,
     resourceVersion,
     annotations: NODE.metadata.annotations,
+    networkCondition: undefined,
   });
   for (const annotations of [undefined, null, "x"]) {
     const metadata = { ...NODE.metadata, annotations };
     assert.deepEqual(
-      decodeNodeMetadata(encode({ ...NODE, metadata })),
-      { uid, resourceVersion },
+      decodeObservedNode(encode({ ...NODE, metadata })),
+      { uid, resourceVersion, networkCondition: undefined },
     );
   }
   const strange = { ...NODE.metadata, annotations: { a: 7, b: "x" } };
   assert.deepEqual(
-    decodeNodeMetadata(encode({ metadata: strange }))?.annotations,
+    decodeObservedNode(encode({ metadata: strange }))?.annotations,
     { b: "x" },
   );
   for (const value of ["<html>", {}, [], { metadata: { uid: "u" } }]) {
-    assert.equal(decodeNodeMetadata(encode(value)), undefined);
+    assert.equal(decodeObservedNode(encode(value)), undefined);
   }
+});
+
+const CONDITION = {
+  status: "False",
+  reason: "ClusternetIsUp",
+  message: "it stands",
+};
+
+function withConditions(conditions: unknown): typeof NODE {
+  return { ...NODE, status: { ...NODE.status, conditions } as never };
+}
+
+Deno.test("the condition is taken of our own Node, and of no other", () => {
+  const times = { lastHeartbeatTime: "b", lastTransitionTime: "t" };
+  const node = withConditions([
+    { type: "Ready", status: "True", reason: "KubeletReady", message: "m" },
+    { type: "NetworkUnavailable", ...CONDITION, ...times },
+    { type: "NetworkUnavailable", status: "True" },
+  ]);
+  assert.deepEqual(nodeFromJson(node, WANTED), RECORD);
+  const other = { ...WANTED, ownNode: "worker-2" };
+  assert.deepEqual(nodeFromJson(node, other), RECORD);
+  const own = { ...WANTED, ownNode: "worker-1" };
+  const record = { ...RECORD, networkCondition: CONDITION };
+  assert.deepEqual(nodeFromJson(node, own), record);
+  assert.deepEqual(
+    decodeObservedNode(encode(node))?.networkCondition,
+    { ...CONDITION, lastTransitionTime: "t" },
+  );
+  for (const none of [undefined, null, "x", {}, [], [null, { type: 7 }]]) {
+    assert.deepEqual(nodeFromJson(withConditions(none), own), RECORD);
+  }
+  const strange = [{ type: "NetworkUnavailable", status: 7, message: null }];
+  assert.deepEqual(nodeFromJson(withConditions(strange), own), {
+    ...RECORD,
+    networkCondition: { status: "", reason: "", message: "" },
+  });
+});
+
+Deno.test("a condition's message that is too long to be ours stays another", () => {
+  const message = "m".repeat(2_000);
+  const node = withConditions([{ type: "NetworkUnavailable", message }]);
+  const found = nodeFromJson(node, { ...WANTED, ownNode: "worker-1" });
+  assert.equal(found?.networkCondition?.message.length, 1_001);
 });
 
 Deno.test("an error is told from another by code, reason or cause", () => {
@@ -354,7 +415,10 @@ Deno.test("whatever a Node is made of, a record is small, or there is none", () 
   for (let seed = 1; seed <= 5000; seed++) {
     const random = new Random(seed);
     const object = mutated(NODE, random);
-    const event = decodeWatchEvent(encode({ type: "MODIFIED", object }), KEY);
+    const event = decodeWatchEvent(
+      encode({ type: "MODIFIED", object }),
+      WANTED,
+    );
     if (event.kind !== "upsert") continue;
     const { node } = event;
     const texts = [
@@ -382,7 +446,7 @@ Deno.test("random bytes are refused or passed over, and nothing else", () => {
       bytes[random.below(bytes.length)] = random.below(256);
     }
     try {
-      decodeWatchEvent(bytes, KEY);
+      decodeWatchEvent(bytes, WANTED);
     } catch (error) {
       assert(error instanceof SyntaxError, `seed ${seed}: ${error}`);
     }

@@ -6,8 +6,8 @@
  * @module
  */
 
-import { backoff } from "../core/backoff.ts";
-import type { Clock } from "../core/clock.ts";
+import { backoff } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
 
 /** Requests a second, on average. */
 const RATE = 0.25;
