@@ -10,6 +10,7 @@ import { parseEnvFile } from "../core/env_file.ts";
 import { FatalError } from "../core/errors.ts";
 import {
   changedPaths,
+  type FileAction,
   fileActionText,
   type FilePlan,
   planInstall,
@@ -17,7 +18,7 @@ import {
   type WantedFile,
 } from "../core/file_plan.ts";
 import { wantsHelp } from "../core/flags.ts";
-import type { Installed } from "../core/installed.ts";
+import { type Installed, installedText } from "../core/installed.ts";
 import {
   type CommandLine,
   planStart,
@@ -27,7 +28,7 @@ import {
 import { type BuildInfo, VERSION } from "../core/version.ts";
 import { type Content, digestOf, findFile } from "../sys/place_files.ts";
 import { awaitActive, observeSystemd } from "../sys/systemctl.ts";
-import { applyFiles, runAll } from "./install_apply.ts";
+import { applyFiles, RECORD_TEXT, runAll, sweep } from "./install_apply.ts";
 import { deployedFiles, ENV_FILE, EXECUTABLE_MODE } from "./install_files.ts";
 import {
   type InstallArguments,
@@ -54,7 +55,11 @@ interface Wanted extends WantedFile {
 
 interface Plan extends FilePlan {
   readonly wanted: readonly Wanted[];
-  readonly record: Installed;
+  /** On record while the files change, and afterwards. */
+  readonly during: Installed;
+  readonly after: Installed;
+  /** Is that not on record yet? A run may have been killed just before. */
+  readonly unrecorded: boolean;
   readonly commands: readonly CommandLine[];
 }
 
@@ -76,17 +81,23 @@ export async function install(
   const systemd = await observeSystemd(root);
   refuseWithoutSystemd(systemd, options);
   const plan = makePlan(options, { executable, systemd });
-  if (plan.actions.length + plan.commands.length === 0) {
+  if (!dryRun) sweep(plan.wanted.map(({ path }) => path), root);
+  if (!plan.unrecorded && plan.commands.length === 0) {
     console.log(`clusternet ${VERSION} is installed already: nothing to do`);
     return dryRun ? 0 : await reportService(systemd, options);
   }
   for (const sentence of plan.kept) console.log(sentence);
   if (dryRun) return tell(plan);
-  applyFiles(plan.actions, {
-    root,
-    contents: new Map(plan.wanted.map(({ path, content }) => [path, content])),
-    ...recordsOf(plan),
-  });
+  if (plan.unrecorded) {
+    applyFiles(plan.actions, {
+      root,
+      contents: new Map(
+        plan.wanted.map(({ path, content }) => [path, content]),
+      ),
+      during: plan.during,
+      after: plan.after,
+    });
+  }
   const good = await runAll(plan.commands);
   console.log(`clusternet ${VERSION} is installed`);
   const code = await reportService(systemd, options);
@@ -121,7 +132,10 @@ function makePlan(
   refuseOtherVariables(options);
   const changed = changedPaths(plan.actions);
   const commands = planStart(systemd, { changed, start });
-  return { ...plan, wanted, record, commands };
+  const records = recordsOf(wanted, { record, actions: plan.actions });
+  const unrecorded = plan.actions.length > 0 ||
+    installedText(records.after) !== installedText(record);
+  return { ...plan, ...records, wanted, unrecorded, commands };
 }
 
 function wantedFiles(
@@ -148,9 +162,12 @@ function wantedFiles(
   ];
 }
 
-/** What is on record while the files change, and afterwards. */
 function recordsOf(
-  { wanted, record, actions }: Plan,
+  wanted: readonly Wanted[],
+  { record, actions }: {
+    readonly record: Installed;
+    readonly actions: readonly FileAction[];
+  },
 ): { readonly during: Installed; readonly after: Installed } {
   const { directories } = record;
   const during = recordOf(wanted, record.files);
@@ -168,8 +185,9 @@ function recordsOf(
   };
 }
 
-function tell({ actions, commands }: Plan): number {
+function tell({ actions, commands, unrecorded }: Plan): number {
   for (const action of actions) console.log(fileActionText(action));
+  if (unrecorded) console.log(RECORD_TEXT);
   for (const line of commands) console.log(line.join(" "));
   console.log("This was a dry run: nothing is changed");
   return 0;

@@ -17,7 +17,7 @@ import {
 import type { CommandLine } from "../core/service_plan.ts";
 import {
   type Content,
-  discardFile,
+  discardDraft,
   makeDirectory,
   missingDirectories,
   namesIn,
@@ -33,6 +33,9 @@ import { below } from "./install_place.ts";
 
 /** The key lies there too. */
 const STATE_DIRECTORY_MODE = 0o700;
+
+/** The last line of an installation's files. */
+export const RECORD_TEXT = `write ${RECORD_FILE}`;
 
 export interface ApplyOptions {
   readonly root: string;
@@ -62,8 +65,9 @@ export function applyFiles(
       console.log(fileActionText(action));
     }
     writeRecord(root, { ...after, directories });
+    console.log(RECORD_TEXT);
   } finally {
-    for (const file of staged.values()) discardFile(file);
+    for (const { path } of staged.values()) discardDraft(path);
   }
 }
 
@@ -71,6 +75,11 @@ export interface RemoveOptions {
   readonly root: string;
   /** Of what stays, and is ours to remove another time; `undefined`: nothing does. */
   readonly record: Installed | undefined;
+}
+
+/** What a run that was killed has left beside these files. */
+export function sweep(paths: readonly string[], root: string): void {
+  for (const path of [...paths, RECORD_FILE]) discardDraft(below(root, path));
 }
 
 /** The record goes, or is written, before the directories, which may have been its own. */
@@ -182,7 +191,7 @@ function stageAll(
     }
     return staged;
   } catch (error) {
-    for (const file of staged.values()) discardFile(file);
+    for (const { path } of staged.values()) discardDraft(path);
     throw error;
   }
 }

@@ -12,6 +12,7 @@ import {
   fileActionText,
   type FilePlan,
   planUninstall,
+  type RecordedFile,
 } from "../core/file_plan.ts";
 import { wantsHelp } from "../core/flags.ts";
 import { type Installed, RECORD_FILE } from "../core/installed.ts";
@@ -24,7 +25,7 @@ import {
 } from "../core/service_plan.ts";
 import { findFile } from "../sys/place_files.ts";
 import { observeSystemd } from "../sys/systemctl.ts";
-import { emptied, removeFiles, runAll } from "./install_apply.ts";
+import { emptied, removeFiles, runAll, sweep } from "./install_apply.ts";
 import {
   parseUninstall,
   type UninstallArguments,
@@ -47,6 +48,7 @@ import {
 
 interface Plan extends FilePlan {
   readonly systemd: Systemd;
+  readonly installed: readonly RecordedFile[];
   /** What is on record afterwards. */
   readonly record: Installed | undefined;
   readonly before: readonly CommandLine[];
@@ -95,6 +97,7 @@ async function carryOut(
     );
   }
   using _agent = purge && remains ? refuseRunning(remains) : undefined;
+  sweep(plan.installed.map(({ path }) => path), root);
   removeFiles(plan.actions, { root, record: plan.record });
   const reloaded = await runAll(plan.after);
   const purged = !purge || remains === undefined || await purgeAll(remains);
@@ -124,11 +127,18 @@ async function makePlan(options: UninstallArguments): Promise<Plan> {
     { force, config: purge },
   );
   const files = changedPaths(actions);
-  const record = keptRecord(installed, files);
+  const staying = installed.files.filter(({ path }) =>
+    !files.includes(path) && found.get(path)?.kind !== "nothing"
+  );
+  // What stays is ours to remove another time; nothing of that: no record.
+  const record = staying.length === 0
+    ? undefined
+    : { ...installed, files: staying };
   const gone = record === undefined ? [...files, RECORD_FILE] : files;
   const directories = emptied(installed.directories, { root, gone });
   return {
     systemd,
+    installed: installed.files,
     actions: [
       ...actions,
       ...directories.map((path) =>
@@ -155,15 +165,6 @@ async function look(
     if (purge) throw error;
     return undefined;
   }
-}
-
-/** What stays is ours to remove another time; nothing of that: no record. */
-function keptRecord(
-  installed: Installed,
-  gone: readonly string[],
-): Installed | undefined {
-  const files = installed.files.filter(({ path }) => !gone.includes(path));
-  return files.length === 0 ? undefined : { ...installed, files };
 }
 
 /** One that the service manager does not know: somebody started it by hand. */

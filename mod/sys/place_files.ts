@@ -125,10 +125,10 @@ export function placeFile({ path, draft }: Staged): void {
   }
 }
 
-/** Of a file that will not be put in place after all. */
-export function discardFile({ draft }: Staged): void {
+/** What was staged for this path, now or by a run that was killed, and not put in place. */
+export function discardDraft(path: string): void {
   try {
-    removeIfThere(draft);
+    removeIfThere(draftOf(path));
   } catch { /* the next run takes it away */ }
 }
 

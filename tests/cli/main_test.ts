@@ -45,7 +45,7 @@ Deno.test("clusternet help lists the commands, and needs nothing", async () => {
   const { code, stdout, stderr } = await clusternet("help");
   assert.equal(code, 0);
   assert.equal(stderr, "");
-  for (const command of ["run", "version", "help"]) {
+  for (const command of ["run", "install", "uninstall", "version", "help"]) {
     assert.match(stdout, new RegExp(`^  ${command} `, "m"));
   }
 });

@@ -30,6 +30,8 @@ export interface Program {
   readonly command: readonly string[];
   /** The paths whose calls count. */
   readonly paths: readonly string[];
+  /** More than this process has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function runStruck(
@@ -49,6 +51,7 @@ export async function runStruck(
         ...inject,
         ...[Deno.execPath(), "run", "-A", "--no-check", ...program.command],
       ],
+      env: { ...program.env },
       stdin: "null",
       stderr: "null",
     }).output();
