@@ -31,22 +31,27 @@ export interface Crate {
   readonly version: string;
 }
 
-export interface DebianPackage {
+export interface DebianPart {
   readonly name: string;
-  readonly version: string;
   /** What of it is taken. */
   readonly part: string;
+  /** SPDX expression of that part; the whole text is in the package. */
+  readonly license: string;
+}
+
+export interface DebianPackage extends DebianPart {
+  readonly version: string;
 }
 
 /** Packages whose files `deno task build` takes, or links into the launcher. */
-export const DEBIAN_PARTS: readonly (readonly [name: string, part: string])[] =
-  [
-    ["libc6", "the C library beside Deno"],
-    ["libc6-dev", "the C library in the launcher"],
-    ["libgcc-s1", "the compiler's library beside Deno"],
-    ["libzstd-dev", "zstd in the launcher"],
-    ["nettle-dev", "SHA-256 in the launcher"],
-  ];
+// deno-fmt-ignore
+export const DEBIAN_PARTS: readonly DebianPart[] = [
+  { name: "libc6", part: "the C library beside Deno", license: "LGPL-2.1-or-later" },
+  { name: "libc6-dev", part: "the C library in the launcher", license: "LGPL-2.1-or-later" },
+  { name: "libgcc-s1", part: "the compiler's library beside Deno", license: "GPL-3.0-or-later WITH GCC-exception-3.1" },
+  { name: "libzstd-dev", part: "zstd in the launcher", license: "BSD-3-Clause OR GPL-2.0-only" },
+  { name: "nettle-dev", part: "SHA-256 in the launcher", license: "LGPL-3.0-or-later OR GPL-2.0-or-later" },
+];
 
 /**
  * What the bundler took, by the source map, which names every file of which
@@ -168,7 +173,8 @@ export async function cratesInDeno(): Promise<readonly Crate[]> {
 /** @throws {Error} one sentence that names the package that is missing */
 export async function debianPackages(): Promise<readonly DebianPackage[]> {
   return await Promise.all(
-    DEBIAN_PARTS.map(async ([name, part]) => {
+    DEBIAN_PARTS.map(async (one) => {
+      const { name } = one;
       const { success, stdout } = await new Deno.Command("dpkg-query", {
         args: ["--show", "--showformat=${Version}", name],
         stderr: "null",
@@ -178,7 +184,7 @@ export async function debianPackages(): Promise<readonly DebianPackage[]> {
           `Cannot list what is in the executables: the Debian package ${name} is not here`,
         );
       }
-      return { name, part, version: new TextDecoder().decode(stdout).trim() };
+      return { ...one, version: new TextDecoder().decode(stdout).trim() };
     }),
   );
 }

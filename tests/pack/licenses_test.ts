@@ -15,7 +15,7 @@ import { tempDir } from "../support/temp_dir.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const NEEDS = {
-  files: DEBIAN_PARTS.map(([name]) => `/usr/share/doc/${name}/copyright`),
+  files: DEBIAN_PARTS.map(({ name }) => `/usr/share/doc/${name}/copyright`),
 };
 
 async function output(
@@ -132,7 +132,7 @@ licensesTest(
       const { text } = await output(["cc", `-print-file-name=${name}`]);
       taken.push(await Deno.realPath(text));
     }
-    const listed = DEBIAN_PARTS.map(([name]) => name);
+    const listed = DEBIAN_PARTS.map(({ name }) => name);
     const used = new Set<string>();
     for (const file of taken) {
       const name = await packageOf(file);
