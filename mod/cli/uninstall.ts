@@ -38,8 +38,8 @@ import {
   refusePackaged,
   refuseWithoutRoot,
 } from "./install_place.ts";
+import { listNode, tellNode, withdraw } from "./uninstall_node.ts";
 import {
-  annotationText,
   lookForRemains,
   type Purge,
   purgeAll,
@@ -100,9 +100,13 @@ async function carryOut(
   sweep(plan.installed.map(({ path }) => path), root);
   removeFiles(plan.actions, { root, record: plan.record });
   const reloaded = await runAll(plan.after);
+  const unsaid = remains && await withdraw(remains, { purge });
   const purged = !purge || remains === undefined || await purgeAll(remains);
   console.log(`clusternet is ${purge ? "purged" : "uninstalled"}`);
-  if (remains !== undefined) tellRest(remains, purge);
+  if (remains !== undefined) {
+    tellRest(remains, purge);
+    tellNode(remains, { purge, unsaid });
+  }
   return stopped && reloaded && purged ? 0 : 1;
 }
 
@@ -197,17 +201,16 @@ function list(plan: Plan, { purge }: { readonly purge: boolean }): void {
   for (const line of before) console.log(line.join(" "));
   for (const action of actions) console.log(fileActionText(action));
   for (const line of after) console.log(line.join(" "));
+  if (remains !== undefined) listNode(remains, { purge });
   if (!purge) return;
   for (const step of remains?.steps ?? []) console.log(purgeStepText(step));
 }
 
 function tellRest(remains: Purge, purge: boolean): void {
-  const { steps, config } = remains;
-  if (!purge && steps.length > 0) {
-    console.log(
-      "What the agent made stays, and so do all connections. To remove it:",
-    );
-    for (const step of steps) console.log(`  ${purgeStepText(step)}`);
-  }
-  console.log(annotationText(config));
+  const { steps } = remains;
+  if (purge || steps.length === 0) return;
+  console.log(
+    "What the agent made stays, and so do all connections. To remove it:",
+  );
+  for (const step of steps) console.log(`  ${purgeStepText(step)}`);
 }

@@ -24,6 +24,8 @@ import { ENV_FILE } from "./install_files.ts";
 
 export interface Purge extends PurgePlan {
   readonly config: Config;
+  /** The variables that the service had. */
+  readonly env: Readonly<Record<string, string>>;
   readonly shim: Shim;
 }
 
@@ -34,7 +36,8 @@ export interface Purge extends PurgePlan {
  * @throws {FatalError} of exit code 1
  */
 export async function lookForRemains(gone: readonly string[]): Promise<Purge> {
-  const config = await serviceConfig();
+  const env = Object.fromEntries(parseEnvFile(readIfThere(ENV_FILE)));
+  const config = await serviceConfig(env);
   const shim = await loadShim();
   const remains = await findRemains({
     shim,
@@ -42,7 +45,7 @@ export async function lookForRemains(gone: readonly string[]): Promise<Purge> {
     runtime: unpackedRuntime(),
     gone,
   });
-  return { ...planPurge(remains), config, shim };
+  return { ...planPurge(remains), config, env, shim };
 }
 
 /** @throws {FatalError} while an agent runs */
@@ -76,14 +79,10 @@ function sentence(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What this machine cannot undo by itself. */
-export function annotationText({ annotation, nodeName }: Config): string {
-  return `Other nodes keep this one as a peer until its annotation is gone: kubectl annotate node ${nodeName} ${annotation}-`;
-}
-
 /** As the unit starts the agent. */
-async function serviceConfig(): Promise<Config> {
-  const env = Object.fromEntries(parseEnvFile(readIfThere(ENV_FILE)));
+async function serviceConfig(
+  env: Readonly<Record<string, string>>,
+): Promise<Config> {
   const host = Deno.hostname();
   const hostName = isSubdomain(host.toLowerCase()) ? host : "node";
   try {

@@ -109,26 +109,34 @@ export function conditionPatch(
 }
 
 /**
- * The strategic merge patch of `nodes/status` that takes annotation and condition
- * away: what `uninstall` leaves to do. A condition of somebody else stays.
+ * The strategic merge patch of `nodes/status` that takes the condition away, and
+ * the annotation if it is named: what `uninstall` has to do. A condition of
+ * somebody else stays.
  *
  * @returns `undefined`: there is nothing of ours
  */
 export function removalPatch(
   { uid, annotations, networkCondition }: ObservedNode,
-  annotation: string,
+  options: { readonly annotation: string | undefined },
 ): Json | undefined {
-  const key = Object.hasOwn(annotations ?? {}, annotation);
+  const { annotation } = options;
+  const key = annotation !== undefined &&
+    Object.hasOwn(annotations ?? {}, annotation);
   const condition = isOurCondition(networkCondition);
   if (!key && !condition) return undefined;
   return {
     metadata: { uid, ...(key ? { annotations: { [annotation]: null } } : {}) },
-    ...(condition
-      ? {
-        status: {
-          conditions: [{ $patch: "delete", type: NETWORK_UNAVAILABLE }],
-        },
-      }
-      : {}),
+    ...(condition ? CONDITION_REMOVAL : {}),
   };
+}
+
+const CONDITION_REMOVAL: { readonly status: Json } = {
+  status: { conditions: [{ $patch: "delete", type: NETWORK_UNAVAILABLE }] },
+};
+
+/** As a person would type it. */
+export function conditionRemovalText(nodeName: string): string {
+  return `kubectl patch node ${nodeName} --subresource=status --type=strategic -p '${
+    JSON.stringify(CONDITION_REMOVAL)
+  }'`;
 }

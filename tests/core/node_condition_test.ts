@@ -114,7 +114,7 @@ Deno.test("removalPatch() takes what is ours and nothing else", () => {
     ...observed(NETWORK_IS_UP),
     annotations: { [KEY]: "K=", other: "x" },
   };
-  const patch = removalPatch(node, KEY);
+  const patch = removalPatch(node, { annotation: KEY });
   assert(patch !== undefined);
   const before = {
     metadata: { uid: "u1", annotations: { [KEY]: "K=", other: "x" } },
@@ -138,15 +138,23 @@ Deno.test("removalPatch() takes what is ours and nothing else", () => {
     removalPatch({
       ...node,
       networkCondition: { ...theirs, lastTransitionTime: "" },
-    }, KEY),
+    }, { annotation: KEY }),
     { metadata: { uid: "u1", annotations: { [KEY]: null } } },
   );
-  assert.deepEqual(removalPatch(observed(networkIsDown("why")), KEY), {
-    metadata: { uid: "u1" },
-    status: {
-      conditions: [{ $patch: "delete", type: "NetworkUnavailable" }],
+  assert.deepEqual(
+    removalPatch(observed(networkIsDown("why")), { annotation: KEY }),
+    {
+      metadata: { uid: "u1" },
+      status: {
+        conditions: [{ $patch: "delete", type: "NetworkUnavailable" }],
+      },
     },
-  });
-  assert.equal(removalPatch(observed(), KEY), undefined);
-  assert.equal(removalPatch(observed(theirs), KEY), undefined);
+  );
+  assert.deepEqual(
+    removalPatch(node, { annotation: undefined }),
+    removalPatch(observed(NETWORK_IS_UP), { annotation: KEY }),
+    "without --purge the other nodes keep the peer",
+  );
+  assert.equal(removalPatch(observed(), { annotation: KEY }), undefined);
+  assert.equal(removalPatch(observed(theirs), { annotation: KEY }), undefined);
 });

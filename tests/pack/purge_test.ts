@@ -6,7 +6,9 @@
  */
 
 import assert from "node:assert/strict";
-import type { RunResult } from "../lab/exec.ts";
+import { fileURLToPath } from "node:url";
+import { NETWORK_IS_UP } from "../../mod/core/node_condition.ts";
+import { Child, type RunResult } from "../lab/exec.ts";
 import { Space } from "../lab/space.ts";
 import { skipped } from "../support/skip.ts";
 import { CLUSTERNET } from "./install_tree.ts";
@@ -18,6 +20,9 @@ const ignore = skipped(NAME, {
   commands: ["unshare", "nsenter", "ip", "nft"],
   files: ["/dev/net/tun"],
 });
+
+const ANNOTATION = "clusternet.dev/wg-pubkey";
+const READY = { type: "Ready", status: "True" };
 
 /** Everything that is written to is on tmpfs; nothing of the machine is seen there. */
 const PRIVATE = ["/run", "/etc", "/var/lib"];
@@ -136,6 +141,80 @@ Deno.test({
       assert.equal(await space.sh(LOOK), before);
     }),
 });
+
+Deno.test({
+  name:
+    "uninstall takes back what the Node says of its network, purge its key too",
+  ignore,
+  fn: () =>
+    inSpace(REMAINS, async (space) => {
+      const port = 6443;
+      const api = new Child(
+        "the API server",
+        space.command([
+          ...[Deno.execPath(), "run", "--allow-all", "--cached-only"],
+          fileURLToPath(
+            new URL("../fakes/api_server_main.ts", import.meta.url),
+          ),
+          ...["--listen", `127.0.0.1:${port}`],
+        ]),
+        {},
+      );
+      try {
+        await api.line(/^ready/, { withinMs: 20_000 });
+        const server = `http://127.0.0.1:${port}`;
+        const own = {
+          metadata: { name: "n1", annotations: { [ANNOTATION]: "K=", a: "b" } },
+          status: {
+            conditions: [READY, {
+              type: "NetworkUnavailable",
+              ...NETWORK_IS_UP,
+            }],
+          },
+        };
+        const put = `POST ${server}/api/v1/nodes ${JSON.stringify(own)}`;
+        await request(space, put);
+        await space.sh(`mkdir -p /etc/clusternet
+cat > /etc/clusternet/clusternet.env <<END
+CLUSTERNET_SERVER=${server}
+CLUSTERNET_NODE_NAME=n1
+END`);
+        const dry = await clusternet(
+          space,
+          "uninstall",
+          "--purge",
+          "--dry-run",
+        );
+        assert.match(
+          dry.stdout,
+          /^kubectl patch node n1 .*"\$patch":"delete"/m,
+        );
+        assert.match(dry.stdout, /^kubectl annotate node n1 /m);
+        const read = `GET ${server}/api/v1/nodes/n1`;
+        assert.match(await request(space, read), /ClusternetIsUp.*/);
+        const purge = ["uninstall", "--purge", "--yes"];
+        const { code, stdout, stderr } = await clusternet(space, ...purge);
+        assert.equal(code, 0, stderr);
+        assert.doesNotMatch(stdout, /Other nodes keep/);
+        const { metadata, status } = JSON.parse(await request(space, read));
+        assert.deepEqual(metadata.annotations, { a: "b" });
+        assert.deepEqual(status.conditions, [READY]);
+      } finally {
+        await api.stop("SIGTERM");
+      }
+    }),
+});
+
+/** "METHOD URL [BODY]" from within; the answer's body. */
+async function request(space: Space, line: string): Promise<string> {
+  const program = `const [method, url, ...body] = Deno.args[0].split(" ");
+const text = body.join(" ");
+const answer = await fetch(url, text ? { method, body: text } : { method });
+console.log(await answer.text());`;
+  return await space.must([
+    ...[Deno.execPath(), "eval", "--quiet", program, line],
+  ]);
+}
 
 Deno.test({
   name: "purge asks on a terminal, and does nothing unless the answer is y",

@@ -142,12 +142,14 @@ Deno.test("a Node's condition is written by its type, whatever else is there", a
     client.mergeNodeStatus("a", other, NEVER),
     /422 Invalid.*uid.*field is immutable/,
   );
-  const gone = removalPatch(await client.getNode("a", NEVER), KEY);
+  const gone = removalPatch(await client.getNode("a", NEVER), {
+    annotation: KEY,
+  });
   assert(gone !== undefined);
   await client.mergeNodeStatus("a", gone, NEVER);
   const after = await client.getNode("a", NEVER);
   assert.equal(after.networkCondition, undefined);
-  assert.equal(removalPatch(after, KEY), undefined);
+  assert.equal(removalPatch(after, { annotation: KEY }), undefined);
 });
 
 Deno.test("pages follow each other and watches bring events, decoded", async () => {
