@@ -243,14 +243,16 @@ async function reportService(
     );
     return 0;
   }
-  const { state, status } = await awaitActive(READY_MS);
-  const says = status === "" ? "" : `: ${status}`;
+  const { state, status, complaint } = await awaitActive(READY_MS);
   if (state === "active") {
-    console.log(`${SERVICE} is active${says}`);
+    console.log(`${SERVICE} is active${status === "" ? "" : `: ${status}`}`);
     return 0;
   }
+  const said = [status, complaint].find((text) => text !== "");
   console.error(
-    `clusternet: The files are in place, but ${SERVICE} is ${state}${says}; \`journalctl -u clusternet\` says why`,
+    `clusternet: The files are in place, but ${SERVICE} is ${state}${
+      said === undefined ? "" : ` (${said})`
+    }; \`journalctl -u clusternet\` has all of it`,
   );
   return 1;
 }

@@ -52,29 +52,53 @@ export async function runCommand(line: CommandLine): Promise<void> {
 }
 
 export interface UnitReport {
-  /** "active", "activating", "failed", … */
+  /** "active", "activating", "failed", …; "failing": it ends, and is started again. */
   readonly state: string;
   /** STATUS= of the program itself; "" where it has said nothing. */
   readonly status: string;
+  /** Its last words of an error, for a unit that is failing. */
+  readonly complaint: string;
 }
 
-/** Until the unit is active or has failed, or the time is over. */
+/** Until the unit is active or fails, or the time is over. */
 export async function awaitActive(milliseconds: number): Promise<UnitReport> {
   const end = performance.now() + milliseconds;
   for (;;) {
-    const report = await unitReport();
-    const settled = ["active", "failed"].includes(report.state);
-    if (settled || performance.now() >= end) return report;
+    const { state, status } = await unitReport();
+    const failing = ["failed", "failing"].includes(state);
+    if (state === "active" || failing || performance.now() >= end) {
+      const complaint = failing ? await lastError() : "";
+      return { state, status, complaint };
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 
-async function unitReport(): Promise<UnitReport> {
-  const properties = ["-p", "ActiveState", "-p", "StatusText"];
-  const { said } = await output(["systemctl", "show", ...properties, SERVICE]);
+async function unitReport(): Promise<Omit<UnitReport, "complaint">> {
+  const { said } = await output([
+    ...["systemctl", "show", "--property"],
+    ...["ActiveState,SubState,StatusText", SERVICE],
+  ]);
   const value = (name: string): string =>
     new RegExp(`^${name}=(.*)$`, "m").exec(said)?.[1] ?? "";
-  return { state: value("ActiveState"), status: value("StatusText") };
+  const again = value("SubState").startsWith("auto-restart");
+  return {
+    state: again ? "failing" : value("ActiveState"),
+    status: value("StatusText"),
+  };
+}
+
+/** Of the program, not of systemd. */
+async function lastError(): Promise<string> {
+  try {
+    const { said } = await output([
+      ...["journalctl", "--unit", SERVICE, "--identifier", "clusternet"],
+      ...["--lines", "1", "--output", "cat", "--no-pager", "--quiet"],
+    ]);
+    return said.trim();
+  } catch {
+    return ""; // without a journal
+  }
 }
 
 async function unitState(
