@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { type Target, TARGETS } from "../ffi/build.ts";
 import { CNI_RUN_DIRECTORY } from "../mod/sys/conflist_file.ts";
 import { LOCK_DIRECTORY } from "../mod/sys/lock.ts";
+import { TABLE } from "../mod/core/purge_plan.ts";
 import { LINK_ALIAS, ROUTE_PROTOCOL } from "../mod/core/state.ts";
 import { VERSION } from "../mod/core/version.ts";
 import { build, outputFolder } from "./build.ts";
@@ -29,6 +30,8 @@ import {
   writeTree,
 } from "./deb_tree.ts";
 import { debianChangelog } from "./debian_changelog.ts";
+import { must } from "./exec.ts";
+import { sourceTime } from "./image_labels.ts";
 import { type Help, manText } from "./man.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -51,6 +54,8 @@ export interface DebOptions {
   readonly output?: string;
   /** Of xz, 0 to 9; 6 by default. */
   readonly level?: number;
+  /** It is by default; not is quick, for tests. */
+  readonly compressed?: boolean;
 }
 
 /**
@@ -60,9 +65,9 @@ export interface DebOptions {
  * @throws {Error} with one sentence for people
  */
 export async function makeDeb(options: DebOptions): Promise<string> {
-  const { target, version = VERSION, level = 6 } = options;
+  const { target, version = VERSION, level = 6, compressed = true } = options;
   const output = options.output ?? join(ROOT, ".build", "deb");
-  const date = await sourceDate();
+  const date = new Date(await sourceTime() * 1000);
   const architecture = ARCHITECTURES[target];
   const files = [
     ...programFiles(outputFolder(target)),
@@ -82,25 +87,19 @@ export async function makeDeb(options: DebOptions): Promise<string> {
       ["PROTOCOL", String(ROUTE_PROTOCOL)],
       ["CNI_RUN", CNI_RUN_DIRECTORY],
       ["LOCK", LOCK_DIRECTORY],
+      ["TABLE", TABLE],
     ]);
     await writeControl(folder, await controlFiles(values), files);
     await settle(folder, date);
     const name = `clusternet_${version}_${architecture}.deb`;
     const deb = join(output, name);
-    await pack(folder, deb, { date, level });
+    // As Debian itself: dpkg before 1.21.18 and lintian know no zstd.
+    const compression = compressed ? ["-Zxz", `-z${level}`] : ["-Znone"];
+    await pack(folder, deb, { date, compression });
     return deb;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-/** `SOURCE_DATE_EPOCH` (reproducible-builds.org), else the commit's time. */
-async function sourceDate(): Promise<Date> {
-  const given = Deno.env.get("SOURCE_DATE_EPOCH") ?? "";
-  const seconds = /^\d+$/.test(given)
-    ? given
-    : await output("git", ["show", "-s", "--format=%ct", "HEAD"]);
-  return new Date(Number(seconds) * 1000);
 }
 
 async function docFiles(
@@ -152,8 +151,8 @@ async function helpOf(): Promise<Help> {
 }
 
 function help(args: readonly string[]): Promise<string> {
-  return output(Deno.execPath(), [
-    ...["run", "--allow-all", "--no-check", "--quiet"],
+  return must([
+    ...[Deno.execPath(), "run", "--allow-all", "--no-check", "--quiet"],
     ...[join(ROOT, "main.ts"), ...args],
   ]);
 }
@@ -182,43 +181,17 @@ async function controlFiles(
 async function pack(
   folder: string,
   deb: string,
-  options: { readonly date: Date; readonly level: number },
+  options: { readonly date: Date; readonly compression: readonly string[] },
 ): Promise<void> {
   const draft = `${deb}.${Deno.pid}`;
-  // xz, as Debian itself: dpkg before 1.21.18 and lintian know no zstd.
-  await output("dpkg-deb", [
-    ...["--root-owner-group", "-Zxz", `-z${options.level}`],
+  await must([
+    ...["dpkg-deb", "--root-owner-group", ...options.compression],
     ...["--build", folder, draft],
-  ], { SOURCE_DATE_EPOCH: String(options.date.getTime() / 1000) });
+  ], {
+    env: { SOURCE_DATE_EPOCH: String(options.date.getTime() / 1000) },
+    debian: "dpkg",
+  });
   await Deno.rename(draft, deb);
-}
-
-async function output(
-  command: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  let result: Deno.CommandOutput;
-  try {
-    result = await new Deno.Command(command, {
-      args: [...args],
-      cwd: ROOT,
-      env: { ...env, LC_ALL: "C.UTF-8", NO_COLOR: "1" },
-      stdin: "null",
-    }).output();
-  } catch (cause) {
-    throw new Error(
-      `Cannot make the package: there is no ${command} here; install the Debian package that has it`,
-      { cause },
-    );
-  }
-  const text = new TextDecoder();
-  if (result.success) return text.decode(result.stdout);
-  throw new Error(
-    `Cannot make the package: ${command} says: ${
-      text.decode(result.stderr).trim()
-    }`,
-  );
 }
 
 function parseOptions(args: readonly string[]): DebOptions {

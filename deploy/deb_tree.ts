@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
 import type { PackedFile } from "./deb_files.ts";
+import { must } from "./exec.ts";
 
 export interface ControlFile {
   readonly name: string;
@@ -93,10 +94,9 @@ async function writeFile(path: string, file: PackedFile): Promise<void> {
 }
 
 async function touchLink(path: string, date: Date): Promise<void> {
-  const { success } = await new Deno.Command("touch", {
-    args: ["--no-dereference", `--date=@${date.getTime() / 1000}`, path],
-  }).output();
-  if (!success) throw new Error(`Cannot set the time of ${path}`);
+  await must([
+    ...["touch", "--no-dereference", `--date=@${date.getTime() / 1000}`, path],
+  ], { debian: "coreutils" });
 }
 
 function sizeOf(path: string): number {

@@ -1,0 +1,252 @@
+/**
+ * The Debian package on a machine with a real systemd, by dpkg, as an
+ * administrator would: installed, upgraded under traffic, removed, purged.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { basename } from "node:path";
+import { makeDeb } from "../../deploy/deb.ts";
+import { EXECUTABLE } from "../../deploy/deb_files.ts";
+import {
+  deployedFiles,
+  ENV_FILE,
+  EXECUTABLE as INSTALLED,
+} from "../../mod/cli/install_files.ts";
+import { VERSION } from "../../mod/core/version.ts";
+import { eventually } from "../lab/harness.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import type { Machine } from "./machine.ts";
+import {
+  losesNothingBothWays,
+  type Service,
+  serviceTest,
+  settled,
+  tunnels,
+  UNIT,
+  WIREGUARD_GO_UNIT,
+} from "./service.ts";
+
+const NEWER = "99.0.0";
+
+const KEY = "/var/lib/clusternet/private.key";
+
+const CONFLIST = "/etc/cni/net.d/10-clusternet.conflist";
+
+const NOTHING_DEPLOYED = {
+  enabled: false,
+  settled: false,
+  without: deployedFiles({ executable: INSTALLED }).map(({ target }) => target),
+};
+
+serviceTest(
+  "the package installs, upgrades without a packet lost, goes and comes again",
+  NOTHING_DEPLOYED,
+  async (service) => {
+    const { claim, machine } = service;
+    await using dir = await tempDir();
+    const packages = {
+      target: Deno.build.arch,
+      compressed: false,
+      output: dir.path,
+    };
+    const now = await bring(machine, await makeDeb(packages));
+    const newer = await bring(
+      machine,
+      await makeDeb({ ...packages, version: NEWER }),
+    );
+    await claim("installing starts the service, and enables it", async () => {
+      await installs(service, now);
+    });
+    await claim("an upgrade restarts the agent, and loses no packet", () => {
+      return replaces(service, { deb: newer, version: NEWER });
+    });
+    await claim("so does the way back", () => {
+      return replaces(service, { deb: now, version: VERSION });
+    });
+    await claim(
+      "what an administrator has stopped or disabled stays so",
+      () => {
+        return staysOff(service, newer);
+      },
+    );
+    await claim("removal ends the agent, and nothing else", async () => {
+      await removes(service);
+    });
+    await claim("installed again, it is the node that it was", async () => {
+      const before = await machine.must(["cat", KEY]);
+      await dpkg(machine, ["--install", newer]);
+      await settled(service);
+      assert.equal(await machine.must(["cat", KEY]), before);
+    });
+    await claim("purging takes what is clusternet's, and nothing else", () => {
+      return purges(service);
+    });
+    await claim("installed after that, it is another node", async () => {
+      await dpkg(machine, ["--install", now]);
+      await configure(service);
+      await settled(service);
+    });
+  },
+);
+
+async function installs(service: Service, deb: string): Promise<void> {
+  const { machine } = service;
+  // What `serviceTest` has put there is not the package's.
+  await machine.must(["rm", INSTALLED]);
+  await dpkg(machine, ["--install", deb]);
+  assert.equal(await enabled(machine, UNIT), "enabled");
+  await active(machine);
+  // The host's name is no Node's: the agent waits, and says so.
+  await configure(service);
+  await settled(service);
+  const said = await machine.must([EXECUTABLE, "version"]);
+  assert.match(said, new RegExp(`^clusternet ${VERSION} .*build bundled`));
+  const { FragmentPath, ExecStart } = await machine.show(UNIT, [
+    "FragmentPath",
+    "ExecStart",
+  ]);
+  assert.equal(FragmentPath, `/usr/lib/systemd/system/${UNIT}`);
+  assert.match(ExecStart ?? "", new RegExp(`path=${EXECUTABLE} `));
+  await machine.sh("test ! -e /var/lib/clusternet/runtime");
+}
+
+/** What outlives the agent. */
+async function lasting(service: Service): Promise<unknown> {
+  const { machine } = service;
+  return {
+    key: await machine.must(["cat", KEY]),
+    link: await machine.sh("cat /sys/class/net/clusternet/ifindex"),
+    wireguardGo: await mainPid(machine, WIREGUARD_GO_UNIT),
+    tunnels: await tunnels(service),
+    routes: await machine.sh(
+      "ip route show proto 78; ip -6 route show proto 78",
+    ),
+    variables: await machine.must(["cat", ENV_FILE]),
+    conflist: await machine.must(["cat", CONFLIST]),
+  };
+}
+
+async function replaces(
+  service: Service,
+  { deb, version }: { readonly deb: string; readonly version: string },
+): Promise<void> {
+  const { machine } = service;
+  const before = await lasting(service);
+  const agent = await mainPid(machine, UNIT);
+  await losesNothingBothWays(service, async () => {
+    await dpkg(machine, ["--install", deb]);
+    await eventually("another agent is ready", async () => {
+      const pid = await mainPid(machine, UNIT);
+      return pid !== agent && pid !== "0" && await isActive(machine, UNIT)
+        ? true
+        : undefined;
+    }, 30_000);
+    await settled(service);
+  });
+  assert.deepEqual(await lasting(service), before);
+  assert.equal(await packageState(machine), `install ok installed ${version}`);
+}
+
+async function staysOff(service: Service, deb: string): Promise<void> {
+  const { machine } = service;
+  await machine.must(["systemctl", "disable", "--now", UNIT]);
+  await dpkg(machine, ["--install", deb]);
+  assert.equal(await enabled(machine, UNIT), "disabled");
+  assert.equal(await isActive(machine, UNIT), false);
+  await machine.must(["systemctl", "enable", "--now", UNIT]);
+  await settled(service);
+}
+
+async function removes(service: Service): Promise<void> {
+  const { machine } = service;
+  const before = await lasting(service);
+  await losesNothingBothWays(service, async () => {
+    await dpkg(machine, ["--remove", "clusternet"]);
+  });
+  assert.deepEqual(await lasting(service), before);
+  assert.equal(await isActive(machine, UNIT), false);
+  assert.match(await packageState(machine), /^deinstall ok config-files /);
+  await machine.sh(`test ! -e ${EXECUTABLE}; test ! -e /usr/lib/clusternet`);
+}
+
+async function purges({ machine }: Service): Promise<void> {
+  await machine.sh(`
+echo keep > /var/lib/clusternet/notes
+echo '{}' > /etc/cni/net.d/99-other.conflist
+ip link add alien0 type bridge
+ip link set alien0 up
+ip route add 192.0.2.0/24 dev alien0 proto 79
+ip route add unreachable 198.51.100.0/24 proto 79`);
+  await dpkg(machine, ["--purge", "clusternet"]);
+  assert.equal(await packageState(machine), "");
+  const left = await machine.sh(`
+ip -o link show | grep clusternet || true
+ip route show table all proto 78
+ip -6 route show table all proto 78
+pgrep -l 'clusternet|wireguard-go' || true
+find / -xdev -name '*clusternet*' -not -path '/proc/*' -not -path '/sys/*' \\
+  -not -path '/root/*' -not -path '/var/lib/dpkg/*' -not -path '/var/log/*'
+find /run -name '*clusternet*' -not -path '/run/log/*'`);
+  assert.equal(left, "/var/lib/clusternet\n");
+  assert.equal(
+    await machine.sh("ls -A /var/lib/clusternet /etc/cni/net.d"),
+    "/etc/cni/net.d:\n99-other.conflist\n\n/var/lib/clusternet:\nnotes\n",
+  );
+  assert.equal(
+    (await machine.sh("ip route show proto 79 | wc -l")).trim(),
+    "2",
+    "somebody else's routes",
+  );
+  await machine.sh("rm /var/lib/clusternet/notes; ip link delete alien0");
+}
+
+/** Copies it there. @returns its path there */
+async function bring(machine: Machine, deb: string): Promise<string> {
+  const path = `/root/${basename(deb)}`;
+  await machine.copyIn(deb, path);
+  return path;
+}
+
+async function dpkg(machine: Machine, args: readonly string[]): Promise<void> {
+  // No terminal: a question about a conffile would be an error.
+  await machine.must(["dpkg", ...args], {
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+  });
+}
+
+/** As an administrator does, with an editor. */
+async function configure({ machine, node }: Service): Promise<void> {
+  await machine.sh(`echo CLUSTERNET_NODE_NAME=${node.name} >> ${ENV_FILE}
+systemctl restart ${UNIT}`);
+}
+
+async function active(machine: Machine): Promise<void> {
+  await eventually("the service is active", async () => {
+    return await isActive(machine, UNIT) ? true : undefined;
+  }, 30_000);
+}
+
+async function isActive(machine: Machine, unit: string): Promise<boolean> {
+  const { ActiveState } = await machine.show(unit, ["ActiveState"]);
+  return ActiveState === "active";
+}
+
+async function mainPid(machine: Machine, unit: string): Promise<string> {
+  return (await machine.show(unit, ["MainPID"])).MainPID ?? "";
+}
+
+async function enabled(machine: Machine, unit: string): Promise<string> {
+  const { stdout } = await machine.run(["systemctl", "is-enabled", unit]);
+  return stdout.trim();
+}
+
+/** "install ok installed 0.1.0"; "" where dpkg knows nothing of it. */
+async function packageState(machine: Machine): Promise<string> {
+  const { stdout } = await machine.run([
+    ...["dpkg-query", "--show", "--showformat=${Status} ${Version}"],
+    "clusternet",
+  ]);
+  return stdout.trim();
+}
