@@ -64,7 +64,7 @@ export async function build(target: Target): Promise<void> {
     const launcher = join(temporary, "launcher");
     await compileLauncher(compilerFor(target), launcher);
     const { parts, versions } = await runtime(target);
-    const program = await programParts();
+    const program = await programParts(target);
     const manifest = ENCODER.encode(manifestText({
       versions,
       files: [...parts, ...program].map(({ path, mode, bytes, sum }) => ({
@@ -117,8 +117,8 @@ async function runtime(target: Target): Promise<
   };
 }
 
-async function programParts(): Promise<readonly Part[]> {
-  const files = await bundleProgram(undefined);
+async function programParts(target: Target): Promise<readonly Part[]> {
+  const files = await bundleProgram({ kind: "bundled", target });
   return await Promise.all(
     [...files].map(([name, bytes]) => part(name, 0o644, bytes)),
   );

@@ -5,16 +5,16 @@
  * @module
  */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildShim, type Target } from "../ffi/build.ts";
+import type { BuildKind } from "../mod/core/version.ts";
 import { buildInfo, writeEntry } from "./entry.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** What the first piece is called. */
 export const PROGRAM = "clusternet.js";
-
-const ENTRY = "entry-bundled";
 
 /**
  * Names of a piece as `import()` has them. Deno reads whatever a module names,
@@ -24,21 +24,28 @@ const ENTRY = "entry-bundled";
  */
 const IMPORT = /\bimport\(("\.\/[\w-]+\.js")\)/g;
 
+export interface BundleOptions {
+  readonly kind: BuildKind;
+  /** Whose shim is in it. */
+  readonly target: Target;
+}
+
 /**
  * @returns the files by name, the first piece is `PROGRAM`
  * @throws {Error} with one sentence for people
  */
 export async function bundleProgram(
-  importMap: string | undefined,
+  { kind, target }: BundleOptions,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
-  const entry = await writeEntry(await buildInfo("bundled"));
+  const importMap = await importMapFor(target);
+  const entry = await writeEntry(await buildInfo(kind));
   const folder = await Deno.makeTempDir({ prefix: "clusternet-bundle-" });
   try {
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["bundle", "--quiet", "--frozen", "--platform", "deno"],
         ...["--minify", "--code-splitting", "--unstable-raw-imports"],
-        ...(importMap === undefined ? [] : ["--import-map", importMap]),
+        ...["--import-map", importMap],
         ...["--outdir", folder, fileURLToPath(entry)],
       ],
       cwd: ROOT,
@@ -49,14 +56,35 @@ export async function bundleProgram(
       const text = new TextDecoder().decode(stderr).trim();
       throw new Error(`Cannot bundle the program: ${text}`);
     }
-    return await pieces(folder);
+    return await pieces(folder, basename(entry.pathname, ".ts"));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
+/**
+ * The imports of `deno.json`, and the shim of another machine in place of this
+ * one's: the program imports one name, whichever machine it is built for.
+ */
+async function importMapFor(target: Target): Promise<string> {
+  const own = target === Deno.build.arch;
+  const shim = await buildShim(own ? undefined : target);
+  const config: { readonly imports: Readonly<Record<string, string>> } = JSON
+    .parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const imports = {
+    ...config.imports,
+    "./netlink.so": `./${basename(shim.pathname)}`,
+  };
+  const file = join(ROOT, `.build/imports-${target}.json`);
+  const temporary = `${file}.${Deno.pid}`;
+  await Deno.writeTextFile(temporary, JSON.stringify({ imports }));
+  await Deno.rename(temporary, file);
+  return file;
+}
+
 async function pieces(
   folder: string,
+  entry: string,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -64,7 +92,7 @@ async function pieces(
     const text = await Deno.readTextFile(join(folder, name));
     const content = text.replaceAll(IMPORT, "import(String($1))");
     files.set(
-      name === `${ENTRY}.js` ? PROGRAM : name,
+      name === `${entry}.js` ? PROGRAM : name,
       new TextEncoder().encode(content),
     );
   }

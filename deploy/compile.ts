@@ -3,16 +3,16 @@
  * and V8 flags in it. Its base is `denort`, which Deno downloads, or which
  * `DENORT_BIN` names.
  *
- * The program is bundled first: without that every file of every npm package
- * goes in, 75 MB instead of 5.
+ * The program is bundled first, as for `deno task build`: else every file of
+ * every npm package goes in, 75 MB instead of 5.
  *
  * @module
  */
 
-import { basename, dirname, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildShim, type Target, TARGETS } from "../ffi/build.ts";
-import { buildInfo, writeEntry } from "./entry.ts";
+import { type Target, TARGETS } from "../ffi/build.ts";
+import { bundleProgram, PROGRAM } from "./bundle.ts";
 import { NO_PROMPT, permissions, V8_FLAGS } from "./permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -32,27 +32,43 @@ export interface CompileOptions {
 }
 
 /** @throws {Error} with one sentence for people */
-export async function compile(
+export async function compile(options: CompileOptions): Promise<void> {
+  const { target, output, denort } = options;
+  if (denort !== undefined) await checkRuntime(denort, target);
+  const pieces = await bundleProgram({ kind: "compiled", target });
+  await Deno.mkdir(dirname(output), { recursive: true });
+  const parent = await Deno.makeTempDir({ prefix: "clusternet-compile-" });
+  try {
+    const folder = join(parent, "clusternet");
+    await Deno.mkdir(folder);
+    for (const [name, bytes] of pieces) {
+      const file = join(folder, name);
+      await Deno.writeFile(file, bytes);
+      // It goes in as well: the same program gives the same bytes.
+      await Deno.utime(file, 0, 0);
+    }
+    await compileFolder(folder, options);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+/** @param folder with all pieces of the program */
+async function compileFolder(
+  folder: string,
   { target, output, denort }: CompileOptions,
 ): Promise<void> {
-  if (denort !== undefined) await checkRuntime(denort, target);
-  const shim = await buildShim(
-    target === Deno.build.arch ? undefined : target,
-  );
-  const entry = await writeEntry(await buildInfo("compiled"));
-  await Deno.mkdir(dirname(output), { recursive: true });
   // Deno takes an empty one for a path.
   const { DENORT_BIN: _, ...env } = Deno.env.toObject();
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["compile", "--quiet", "--no-check", "--frozen"],
-      ...["--bundle", "--minify"],
-      ...["--import-map", await writeImportMap(target, shim)],
-      ...["--target", `${target}-unknown-linux-gnu`],
+      ...["compile", "--quiet", "--no-config", "--no-lock", "--no-check"],
+      ...["--target", `${target}-unknown-linux-gnu`, "--unstable-net"],
       ...[NO_PROMPT, V8_FLAGS, ...permissions({ arch: target })],
-      ...["--output", output, fileURLToPath(entry)],
+      // The pieces that are imported when they are called for.
+      ...["--include", folder, "--output", output, join(folder, PROGRAM)],
     ],
-    cwd: ROOT,
+    cwd: folder,
     env: { ...env, ...(denort === undefined ? {} : { DENORT_BIN: denort }) },
     clearEnv: true,
     stdout: "null",
@@ -60,24 +76,6 @@ export async function compile(
   }).output();
   if (success) return;
   throw new Error(failure(new TextDecoder().decode(stderr), target));
-}
-
-/**
- * The imports of `deno.json`, and the shim of another machine in place of this
- * one's: the program imports one name, whichever machine it is built for.
- */
-async function writeImportMap(target: Target, shim: URL): Promise<string> {
-  const config: { readonly imports: Readonly<Record<string, string>> } = JSON
-    .parse(await Deno.readTextFile(resolve(ROOT, "deno.json")));
-  const imports = {
-    ...config.imports,
-    "./netlink.so": `./${basename(shim.pathname)}`,
-  };
-  const file = resolve(ROOT, `.build/imports-${target}.json`);
-  const temporary = `${file}.${Deno.pid}`;
-  await Deno.writeTextFile(temporary, JSON.stringify({ imports }));
-  await Deno.rename(temporary, file);
-  return file;
 }
 
 /** Deno would say some of it in six lines, and the rest when the result is run. */

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { commitOf } from "../../deploy/entry.ts";
 import { permissions, V8_FLAGS } from "../../deploy/permissions.ts";
 import { tempDir } from "../support/temp_dir.ts";
-import { readEmbedded } from "./embedded.ts";
+import { type Embedded, readEmbedded } from "./embedded.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -79,26 +79,28 @@ Deno.test("an executable for this machine has permissions, V8 flags, shim and co
   assert.equal((mode ?? 0) & 0o111, 0o111);
   const base = (await Deno.stat(Deno.execPath())).size;
   assert(size - base < 8e6, `${size - base} bytes beside the runtime`);
-  const { metadata, program } = await readEmbedded(output);
+  const { metadata, files } = await readEmbedded(output);
   assert.deepEqual(flagsOf(metadata.permissions), [...permissions()].sort());
   assert.equal(metadata.permissions["prompt"], false);
   for (const flag of V8_FLAGS.replace("--v8-flags=", "").split(",")) {
     assert(metadata.v8_flags.includes(flag), metadata.v8_flags.join(" "));
   }
-  assert(program.includes(await inBase64(SHIMS[0])), "the shim's bytes");
-  assert(!program.includes(ROOT.pathname), "no path of the build machine");
-  await using _ = await answers(program, `${dir.path}/program.mjs`, {
-    flags: [...flagsOf(metadata.permissions), "--no-prompt"],
-  });
+  const all = [...files.values()].join("\n");
+  assert(all.includes(await inBase64(SHIMS[0])), "the shim's bytes");
+  assert(!all.includes(ROOT.pathname), "no path of the build machine");
+  await answers(await readEmbedded(output), dir.path);
 });
 
 /** The embedded program, run by plain Deno under the embedded permissions. */
 async function answers(
-  program: string,
-  file: string,
-  { flags }: { readonly flags: readonly string[] },
-): Promise<AsyncDisposable> {
-  await Deno.writeTextFile(file, program);
+  { metadata, files }: Embedded,
+  folder: string,
+): Promise<void> {
+  for (const [name, text] of files) {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+  }
+  const file = `${folder}/${metadata.entrypoint_key}`;
+  const flags = [...flagsOf(metadata.permissions), "--no-prompt"];
   const run = ["run", "--quiet", "--no-config", "--cached-only", ...flags];
   const said = await deno([...run, file, "version"]);
   assert.equal(said.code, 0, said.stderr);
@@ -114,7 +116,6 @@ async function answers(
     agent.stderr,
     /Cannot change links and routes: Operation not|Cannot reach a userspace WireGuard for link cn-none/,
   );
-  return { [Symbol.asyncDispose]: () => Deno.remove(file) };
 }
 
 Deno.test("an executable for aarch64 has that machine's shim in it", async () => {
@@ -127,12 +128,19 @@ Deno.test("an executable for aarch64 has that machine's shim in it", async () =>
   const denort = `${dir.path}/denort`;
   await Deno.copyFile(new URL(SHIMS[1], ROOT), denort);
   await Deno.chmod(denort, 0o755);
-  const { code, stderr } = await compile(
-    ["--target", "aarch64", "--output", `${dir.path}/clusternet`],
-    { env: { DENORT_BIN: denort } },
-  );
-  assert.equal(code, 0, stderr);
-  const { metadata, program } = await readEmbedded(`${dir.path}/clusternet`);
+  const build = async (name: string): Promise<Uint8Array> => {
+    const output = `${dir.path}/${name}`;
+    await Deno.mkdir(output);
+    const { code, stderr } = await compile(
+      ["--target", "aarch64", "--output", `${output}/clusternet`],
+      { env: { DENORT_BIN: denort } },
+    );
+    assert.equal(code, 0, stderr);
+    return await Deno.readFile(`${output}/clusternet`);
+  };
+  assert.deepEqual(await build("one"), await build("two"), "reproducible");
+  const { metadata, files } = await readEmbedded(`${dir.path}/one/clusternet`);
+  const program = [...files.values()].join("\n");
   const flags = [...permissions({ arch: "aarch64" })].sort();
   assert.deepEqual(flagsOf(metadata.permissions), flags);
   assert(program.includes(await inBase64(SHIMS[1])), "the shim's bytes");

@@ -1,10 +1,10 @@
 /**
- * What `deno compile` put into an executable: metadata and one bundled file, in
- * an ELF note behind the runtime.
+ * What `deno compile` put into an executable: metadata and files, in an ELF note
+ * behind the runtime.
  *
  * ```
  * "d3n0l4nd" twice | u64 length, JSON metadata | … |
- * u64 length, JSON of the folders | u64 length, bytes of the files | …
+ * u64 length, JSON of one folder | u64 length, bytes of the files | …
  * ```
  * As Deno 2.9.6 writes it; all numbers little-endian.
  *
@@ -12,7 +12,7 @@
  */
 
 const MAGIC = new TextEncoder().encode("d3n0l4ndd3n0l4nd");
-const FOLDERS = new TextEncoder().encode('[{"Dir":');
+const FOLDER = new TextEncoder().encode('[{"File":');
 
 export interface Metadata {
   /** Lists by name: `allow_env` …; `[]`: anything; `null`: nothing. */
@@ -20,12 +20,13 @@ export interface Metadata {
     Record<string, readonly string[] | boolean | null>
   >;
   readonly v8_flags: readonly string[];
+  readonly entrypoint_key: string;
 }
 
 export interface Embedded {
   readonly metadata: Metadata;
-  /** The bundled program. */
-  readonly program: string;
+  /** Texts by name. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /** @throws {Error} where it is no such executable */
@@ -39,12 +40,21 @@ export async function readEmbedded(path: string): Promise<Embedded> {
   // The runtime has the first half of it among its constants.
   const at = indexOf(bytes, MAGIC, 0) + MAGIC.length;
   const metadata = piece(at);
-  const folders = indexOf(bytes, FOLDERS, at + 8 + metadata.length) - 8;
-  const program = piece(folders + 8 + piece(folders).length);
+  const folder = indexOf(bytes, FOLDER, at + 8 + metadata.length) - 8;
+  const content = piece(folder + 8 + piece(folder).length);
   const text = new TextDecoder();
+  const entries: readonly {
+    readonly File: {
+      readonly n: string;
+      readonly o: readonly [number, number];
+    };
+  }[] = JSON.parse(text.decode(piece(folder)));
   return {
     metadata: JSON.parse(text.decode(metadata)),
-    program: text.decode(program),
+    files: new Map(entries.map(({ File: { n: name, o: [from, length] } }) => [
+      name,
+      text.decode(content.subarray(from, from + length)),
+    ])),
   };
 }
 
