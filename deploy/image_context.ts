@@ -16,8 +16,8 @@ const LAUNCHER = "/usr/bin/clusternet";
 /** Where the launcher looks for what it would unpack otherwise. */
 const RUNTIME = `${LAUNCHER}.runtime`;
 
-/** Those of its files that do not change with the program: Deno, the loader, the libraries. */
-const LASTING = /^(deno|clusternet|lib\/.*)$/;
+/** Those of its files that change with the program; the others are Deno and the C library. */
+const OF_PROGRAM = /\.js$|^manifest$/;
 
 /** What a pod mounts something on, or the container runtime does. */
 const MOUNT_POINTS: readonly string[] = [
@@ -52,7 +52,7 @@ export async function makeContext(
   const runtime = join(folder, "runtime");
   const program = join(folder, "program");
   for (const path of filesBelow(join(built, "runtime"))) {
-    const part = LASTING.test(path) ? runtime : program;
+    const part = OF_PROGRAM.test(path) ? program : runtime;
     const from = join(built, "runtime", path);
     const mode = (await Deno.stat(from)).mode ?? 0;
     await place(from, join(part, RUNTIME, path), (mode & 0o100) !== 0);
