@@ -16,6 +16,7 @@ import type { Log } from "../core/log.ts";
 import { systemClock as clock } from "../sys/clock.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { LogWriter } from "../sys/log.ts";
+import { loadShim } from "../sys/shim.ts";
 import { Notifier, watchdogIntervalMs } from "../sys/notify.ts";
 import { type Agent, compose } from "./compose.ts";
 import { readConfig, setUp } from "./setup.ts";
@@ -37,9 +38,27 @@ export async function run(args: readonly string[]): Promise<number> {
     return 0;
   }
   using hangups = new Hangups({ terminal: Deno.stdin.isTerminal() });
-  let next: Config | number = await readConfig(args);
-  while (typeof next !== "number") next = await runLogged(next, args, hangups);
-  return next;
+  try {
+    let next: Config | number = await readConfig(args);
+    while (typeof next !== "number") {
+      next = await runLogged(next, args, hangups);
+    }
+    return next;
+  } catch (error) {
+    if (error instanceof FatalError) await leaveStatus(error);
+    throw error;
+  }
+}
+
+/** `systemctl status` shows it until the next start, whatever the journal has. */
+async function leaveStatus({ message }: FatalError): Promise<void> {
+  const { NOTIFY_SOCKET: socket } = Deno.env.toObject();
+  if (socket === undefined) return;
+  try {
+    new Notifier({ socket, shim: await loadShim() }).status(message);
+  } catch {
+    // Standard error has the sentence.
+  }
 }
 
 /** @returns the exit code, or what to begin anew with */

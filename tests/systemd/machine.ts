@@ -91,17 +91,18 @@ interface Parts {
   /** The holder's, as seen from here. */
   readonly pid: number;
   readonly cgroups: readonly string[];
-  readonly space: Space | undefined;
 }
 
 export class Machine implements AsyncDisposable {
   readonly #parts: Parts;
+  #space: Space | undefined;
   #nspawn: Child | undefined;
   /** The machine's process 1, as seen from here. */
   #init: number | undefined;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: Parts, space: Space | undefined) {
     this.#parts = parts;
+    this.#space = space;
   }
 
   /** Makes one and boots it. */
@@ -127,7 +128,7 @@ export class Machine implements AsyncDisposable {
       const said = await holder.line(/^holder \d+$/);
       const pid = Number(said.split(" ")[1]);
       const cgroups = await makeCgroups(holder.pid);
-      return new Machine({ holder, pid, cgroups, space });
+      return new Machine({ holder, pid, cgroups }, space);
     } catch (cause) {
       await holder.stop("SIGKILL");
       const last = holder.lines.slice(-3).join(" ");
@@ -140,9 +141,14 @@ export class Machine implements AsyncDisposable {
     return this.#nspawn?.lines ?? [];
   }
 
-  /** Boots the disk as it is; resolves when all that is to start has started. */
-  async start(): Promise<void> {
-    const { pid, cgroups, space } = this.#parts;
+  /**
+   * Boots the disk as it is; resolves when all that is to start has started.
+   *
+   * @param space its network from now on; by default that of before
+   */
+  async start(space = this.#space): Promise<void> {
+    this.#space = space;
+    const { pid, cgroups } = this.#parts;
     const proc = `/proc/${pid}`;
     const net = space?.holder.pid ?? pid;
     this.#nspawn = new Child("systemd-nspawn", [

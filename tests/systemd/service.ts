@@ -36,6 +36,8 @@ export interface ServiceOptions {
   readonly without?: readonly string[];
   /** Whether the boot starts it; it does by default. */
   readonly enabled?: boolean;
+  /** Whether the API server is away when the machine boots. */
+  readonly apiAway?: boolean;
   /** Whether to wait until it has its peer; by default if it is enabled. */
   readonly settled?: boolean;
 }
@@ -110,6 +112,10 @@ async function bootService(
   // The machine has its own.
   await node.wireguardGo?.stop();
   far.startAgent();
+  if (options.apiAway) {
+    await eventually("the far node is known", () => published(lab, far));
+    await lab.api.goDown();
+  }
   const machine = await Machine.boot({
     space: node.space,
     prepare: (machine) => deploy(machine, lab, options),
@@ -123,6 +129,20 @@ async function bootService(
     throw new Error(lines.slice(-12).join("\n"), { cause });
   }
   return { ...service, [Symbol.asyncDispose]: () => machine.end() };
+}
+
+/** Defined once its agent has put its key on its Node. */
+async function published(lab: Lab, node: LabNode): Promise<true | undefined> {
+  const { metadata } = await lab.api.node(node.name);
+  return Object.keys(metadata.annotations ?? {}).length > 0 ? true : undefined;
+}
+
+/** Power off and on, with a network as fresh as all else; the disk and the API server stay. */
+export async function reboot({ machine, node }: Service): Promise<void> {
+  await machine.powerOff();
+  await node.reboot();
+  await node.wireguardGo?.stop();
+  await machine.start(node.space);
 }
 
 /** As `clusternet install` does. */
