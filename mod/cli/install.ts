@@ -43,6 +43,7 @@ import {
   readRecord,
   refuseOutside,
   refusePackaged,
+  refusePart,
   refuseWithoutRoot,
 } from "./install_place.ts";
 
@@ -76,7 +77,8 @@ export async function install(
   const { root, dryRun } = options;
   const executable = ownExecutable(build);
   refuseWithoutRoot("install", root);
-  refusePackaged("install", { root, executable });
+  refusePackaged("install", root);
+  refusePart(executable);
   using _lock = dryRun ? undefined : lockPlace(root);
   const systemd = await observeSystemd(root);
   refuseWithoutSystemd(systemd, options);

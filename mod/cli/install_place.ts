@@ -62,24 +62,26 @@ export function refuseWithoutRoot(command: string, root: string): void {
   );
 }
 
+/** The unit of a package that is installed; `undefined`: none is. */
+export function packagedUnit(root: string): string | undefined {
+  return PACKAGED_UNITS.find((path) => isThere(below(root, path)));
+}
+
 /** Two masters of the same files would undo each other's work. */
-export function refusePackaged(
-  command: string,
-  { root, executable }: {
-    readonly root: string;
-    readonly executable?: string;
-  },
-): void {
-  const unit = PACKAGED_UNITS.find((path) => isThere(below(root, path)));
-  if (unit !== undefined) {
-    throw new FatalError(
-      `Cannot ${command} clusternet here: a package has installed it (${unit}); upgrade or remove it as that package, with apt or dpkg`,
-      1,
-    );
-  }
-  if (executable === undefined || !isThere(`${executable}.runtime`)) return;
+export function refusePackaged(command: string, root: string): void {
+  const unit = packagedUnit(root);
+  if (unit === undefined) return;
   throw new FatalError(
-    `Cannot ${command} ${executable}: it is the part of a package or image, and not whole without ${executable}.runtime; take the one file that \`deno task build\` makes`,
+    `Cannot ${command} clusternet here: a package has installed it (${unit}); upgrade or remove it as that package, with apt or dpkg`,
+    1,
+  );
+}
+
+/** The launcher of a package or image cannot do without what lies beside it. */
+export function refusePart(executable: string): void {
+  if (!isThere(`${executable}.runtime`)) return;
+  throw new FatalError(
+    `Cannot install ${executable}: it is the part of a package or image, and not whole without ${executable}.runtime; take the one file that \`deno task build\` makes`,
     1,
   );
 }

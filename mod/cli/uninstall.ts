@@ -34,6 +34,7 @@ import {
 import {
   below,
   lockPlace,
+  packagedUnit,
   readRecord,
   refusePackaged,
   refuseWithoutRoot,
@@ -66,7 +67,6 @@ export async function uninstall(args: readonly string[]): Promise<number> {
   const options = parseUninstall(args);
   const { root, dryRun, purge } = options;
   refuseWithoutRoot("uninstall", root);
-  refusePackaged("uninstall", { root });
   refuseUnasked(options);
   using _lock = dryRun ? undefined : lockPlace(root);
   const plan = await makePlan(options);
@@ -113,6 +113,9 @@ async function carryOut(
 async function makePlan(options: UninstallArguments): Promise<Plan> {
   const { root, force, purge } = options;
   const installed = readRecord(root);
+  // What was installed beside a package can go: the package takes over.
+  if (installed.files.length === 0 || purge) refusePackaged("uninstall", root);
+  const handOver = packagedUnit(root) !== undefined;
   if (installed.files.length === 0 && !purge) {
     throw new FatalError(
       `Cannot uninstall clusternet: \`clusternet install\` has not put it here (there is no ${
@@ -152,8 +155,8 @@ async function makePlan(options: UninstallArguments): Promise<Plan> {
     kept,
     refused,
     record,
-    before: planStop(systemd, { purge }),
-    after: planForget(systemd, { changed: files }),
+    before: planStop(systemd, { purge, handOver }),
+    after: planForget(systemd, { changed: files, handOver }),
     remains: root === "/" ? await look(gone, purge) : undefined,
   };
 }

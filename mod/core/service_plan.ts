@@ -73,6 +73,8 @@ export function planStart(
 }
 
 export interface StopOptions {
+  /** Does a package's unit take over? Then nothing stops. */
+  readonly handOver: boolean;
   /** Is the link to go as well? Else what carries it stays. */
   readonly purge: boolean;
 }
@@ -80,9 +82,9 @@ export interface StopOptions {
 /** Before the files go. */
 export function planStop(
   systemd: Systemd,
-  { purge }: StopOptions,
+  { purge, handOver }: StopOptions,
 ): readonly CommandLine[] {
-  if (systemd.kind === "none") return [];
+  if (systemd.kind === "none" || handOver) return [];
   const commands: CommandLine[] = [];
   const units = [
     { name: SERVICE, state: systemd.unit, stop: true },
@@ -103,11 +105,20 @@ export function planStop(
 /** After the files are gone. */
 export function planForget(
   systemd: Systemd,
-  { changed }: { readonly changed: readonly string[] },
+  { changed, handOver }: {
+    readonly changed: readonly string[];
+    readonly handOver: boolean;
+  },
 ): readonly CommandLine[] {
   if (systemd.kind !== "running") return [];
-  return [...reloads(systemd.activeUnits, changed)]
+  const commands = [...reloads(systemd.activeUnits, changed)]
     .filter(([program]) => program !== "systemd-tmpfiles");
+  if (!handOver) return commands;
+  const { enabled, active } = systemd.unit;
+  // The link by which it is enabled leads to the unit that has gone.
+  if (enabled) commands.push(["systemctl", "reenable", SERVICE]);
+  if (active) commands.push(["systemctl", "--no-block", "restart", SERVICE]);
+  return commands;
 }
 
 function* reloads(

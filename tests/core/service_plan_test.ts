@@ -101,15 +101,31 @@ Deno.test("planStop() leaves what carries the link, unless it is purged", () => 
     "systemctl stop clusternet.service",
     "systemctl disable clusternet.service",
   ];
-  assert.deepEqual(lines(planStop(systemd, { purge: false })), agent);
-  assert.deepEqual(lines(planStop(systemd, { purge: true })), [
+  assert.deepEqual(
+    lines(planStop(systemd, { purge: false, handOver: false })),
+    agent,
+  );
+  assert.deepEqual(lines(planStop(systemd, { purge: true, handOver: false })), [
     ...agent,
     "systemctl stop clusternet-wireguard-go.service",
   ]);
 });
 
 Deno.test("planForget() reloads what has lost a file, and makes nothing anew", () => {
-  assert.deepEqual(lines(planForget(running(OFF), { changed: CHANGED })), [
+  assert.deepEqual(
+    lines(planForget(running(OFF), { changed: CHANGED, handOver: false })),
+    [
+      "systemctl daemon-reload",
+    ],
+  );
+});
+
+Deno.test("where a package takes over, its unit goes on with the link", () => {
+  assert.deepEqual(planStop(running(ON), { purge: false, handOver: true }), []);
+  const options = { changed: CHANGED, handOver: true };
+  assert.deepEqual(lines(planForget(running(ON), options)), [
     "systemctl daemon-reload",
+    "systemctl reenable clusternet.service",
+    "systemctl --no-block restart clusternet.service",
   ]);
 });

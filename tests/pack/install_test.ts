@@ -12,6 +12,7 @@ import { Tree } from "./install_tree.ts";
 
 const BINARY = "/usr/local/bin/clusternet";
 const UNIT = "/etc/systemd/system/clusternet.service";
+const PACKAGED_UNIT = "/usr/lib/systemd/system/clusternet.service";
 const ENV = "/etc/clusternet/clusternet.env";
 const RECORD = "/var/lib/clusternet/installed.json";
 
@@ -205,19 +206,29 @@ Deno.test("a link that leads out of the tree is refused", async () => {
 
 Deno.test("where a package has installed it, install and uninstall keep their hands off", async () => {
   await using tree = await Tree.make();
-  await Deno.mkdir(tree.path("/usr/lib/systemd/system"), { recursive: true });
-  await tree.write("/usr/lib/systemd/system/clusternet.service", "");
+  await addPackage(tree);
   const before = tree.look();
-  refused(
-    await tree.install(),
-    /a package has installed it .* with apt or dpkg/,
-  );
-  refused(
-    await tree.uninstall(),
-    /a package has installed it .* with apt or dpkg/,
-  );
+  for (const command of [tree.install(), tree.uninstall("--purge", "--yes")]) {
+    refused(await command, /a package has installed it .* with apt or dpkg/);
+  }
   assert.deepEqual(tree.look(), before);
 });
+
+Deno.test("what was installed beside a package can go, and leaves the package's", async () => {
+  await using tree = await Tree.make();
+  succeeded(await tree.install());
+  await addPackage(tree);
+  refused(await tree.install(), /a package has installed it/);
+  const said = succeeded(await tree.uninstall());
+  assert.match(said, /^rm \/etc\/systemd\/system\/clusternet\.service$/m);
+  assert.doesNotMatch(said, /disable/);
+  await Deno.stat(tree.path(PACKAGED_UNIT));
+});
+
+async function addPackage(tree: Tree): Promise<void> {
+  await Deno.mkdir(tree.path("/usr/lib/systemd/system"), { recursive: true });
+  await tree.write(PACKAGED_UNIT, "");
+}
 
 Deno.test("an executable that is not whole is not installed", async () => {
   await using tree = await Tree.make();
