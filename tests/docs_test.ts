@@ -6,6 +6,8 @@
 
 import assert from "node:assert/strict";
 import { NO_PROMPT, PERMISSIONS, V8_FLAGS } from "../deploy/permissions.ts";
+import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
+import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { helpText } from "../mod/core/config.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -28,6 +30,30 @@ Deno.test("the README's options are those of clusternet run --help", () => {
     read("README.md"),
   ) ?? [];
   assert.equal(block, helpText().trimEnd() + "\n");
+});
+
+Deno.test("docs/install.md has the options of install and uninstall", () => {
+  const text = read("docs/install.md");
+  for (
+    const [name, help] of [
+      ["install", installHelp()],
+      ["uninstall", uninstallHelp()],
+    ] as const
+  ) {
+    const block = new RegExp(
+      `<!-- ${name}:[^>]*-->\\s+\`\`\`\n([\\s\\S]*?)\`\`\``,
+    ).exec(text);
+    assert.equal(block?.[1], help.trimEnd() + "\n");
+  }
+});
+
+Deno.test("docs/install.md says where each deployed file lies", () => {
+  const text = read("docs/install.md");
+  const rows = [...text.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]);
+  for (const { target } of deployedFiles({ executable: EXECUTABLE })) {
+    assert(rows.includes(target), target);
+  }
+  assert(rows.includes(EXECUTABLE));
 });
 
 Deno.test("the README starts with the two commands, and they are tasks", () => {

@@ -21,6 +21,7 @@ import { wantsHelp } from "../core/flags.ts";
 import { type Installed, installedText } from "../core/installed.ts";
 import {
   type CommandLine,
+  NETWORKD,
   planStart,
   SERVICE,
   type Systemd,
@@ -102,6 +103,7 @@ export async function install(
   }
   const good = await runAll(plan.commands);
   console.log(`clusternet ${VERSION} is installed`);
+  tellNetworkd(plan, systemd);
   const code = await reportService(systemd, options);
   return good ? code : 1;
 }
@@ -222,6 +224,18 @@ function refuseOtherVariables({ root, variables }: InstallArguments): void {
       1,
     );
   }
+}
+
+/** It reads this drop-in at no other time, and we do not touch the host's network. */
+function tellNetworkd({ actions }: Plan, systemd: Systemd): void {
+  const changed = changedPaths(actions).some((path) =>
+    path.includes("/networkd.conf.d/")
+  );
+  if (!changed || systemd.kind !== "running") return;
+  if (!systemd.activeUnits.includes(NETWORKD)) return;
+  console.log(
+    "systemd-networkd leaves our routes alone from its next start on: `systemctl restart systemd-networkd` at a quiet time",
+  );
 }
 
 /** How the service stands now. @returns the exit code */
