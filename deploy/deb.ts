@@ -32,6 +32,7 @@ import {
 import { debianChangelog } from "./debian_changelog.ts";
 import { must } from "./exec.ts";
 import { sourceTime } from "./image_labels.ts";
+import { licensesText } from "./licenses.ts";
 import { type Help, manText } from "./man.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -118,6 +119,11 @@ async function docFiles(
       kind: "text",
       path: `${DOC_DIRECTORY}/copyright`,
       text: await read("deploy/deb/copyright"),
+    },
+    {
+      kind: "gzip",
+      path: `${DOC_DIRECTORY}/THIRD_PARTY_LICENSES.gz`,
+      text: await licensesText(),
     },
     {
       kind: "gzip",

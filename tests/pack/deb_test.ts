@@ -121,6 +121,7 @@ async function files(deb: string): Promise<void> {
   ]);
   const expected = [
     ...deployedFiles({ executable: EXECUTABLE }).map((it) => it.packaged),
+    "/usr/share/doc/clusternet/THIRD_PARTY_LICENSES.gz",
     "/usr/share/doc/clusternet/changelog.gz",
     "/usr/share/doc/clusternet/copyright",
     "/usr/share/lintian/overrides/clusternet",
