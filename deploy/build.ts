@@ -20,7 +20,12 @@ import { bundleProgram, PROGRAM } from "./bundle.ts";
 import { buildInfo } from "./entry.ts";
 import { compileLauncher, compilerFor } from "./launcher.ts";
 import { manifestText, RUNTIME, sumOf, trailerText } from "./manifest.ts";
-import { NO_PROMPT, permissions, V8_FLAGS } from "./permissions.ts";
+import {
+  LAUNCHER_VARIABLES,
+  NO_PROMPT,
+  permissions,
+  V8_FLAGS,
+} from "./permissions.ts";
 import { runtimeParts } from "./runtime_files.ts";
 import { compress, compressOnce } from "./zstd.ts";
 
@@ -36,9 +41,6 @@ interface Part {
 const BUILD = fileURLToPath(new URL("../.build/", import.meta.url));
 const ENCODER = new TextEncoder();
 
-/** What the launcher tells the program: its own file, and the runtime's directory. */
-const VARIABLES = ["CLUSTERNET_EXECUTABLE", "CLUSTERNET_RUNTIME"];
-
 /** Executed by the launcher, which replaces `RUNTIME` and appends its arguments. */
 const COMMAND: readonly string[] = [
   // The loader's own name, then what it takes for itself: ld.so(8).
@@ -46,7 +48,10 @@ const COMMAND: readonly string[] = [
   ...["--argv0", "clusternet", `${RUNTIME}/deno`],
   ...["run", "--no-config", "--no-lock", "--cached-only", "--no-remote"],
   ...["--no-npm", NO_PROMPT, "--unstable-net"],
-  ...permissions({ libc: [`${RUNTIME}/libc.so.6`], variables: VARIABLES }),
+  ...permissions({
+    libc: [`${RUNTIME}/libc.so.6`],
+    variables: LAUNCHER_VARIABLES,
+  }),
   ...[V8_FLAGS, `${RUNTIME}/${PROGRAM}`],
 ];
 

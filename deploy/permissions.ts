@@ -29,6 +29,15 @@ export const VARIABLES: readonly string[] = [
   "WATCHDOG_USEC",
 ];
 
+/**
+ * What the launcher tells the program besides: its own file, and the runtime's
+ * directory.
+ */
+export const LAUNCHER_VARIABLES: readonly string[] = [
+  "CLUSTERNET_EXECUTABLE",
+  "CLUSTERNET_RUNTIME",
+];
+
 /** Of `Deno`: for the Node's name, and for whose the key file must be. */
 const SYSTEM_FACTS = ["hostname", "uid"];
 
@@ -58,6 +67,8 @@ export function permissions(
     "--ignore-env",
     `--allow-sys=${SYSTEM_FACTS.join(",")}`,
     `--allow-ffi=${files.join(",")}`,
+    // Else Deno takes modules from a list of servers of its own.
+    "--deny-import",
   ];
 }
 

@@ -46,6 +46,17 @@ Deno.test("no permission is for everything", () => {
   assert(!others.includes("--allow-all") && !others.includes("-A"));
 });
 
+Deno.test("no module is taken from a server, not even from those that Deno trusts", async () => {
+  const program = 'console.log(Deno.permissions.querySync({ name: "import" }))';
+  const state = async (flags: readonly string[]): Promise<string> => {
+    const command = [Deno.execPath(), "run", "--quiet", NO_PROMPT, ...flags];
+    return (await run([...command, "-"], { input: program })).stdout;
+  };
+  assert.match(await state(PERMISSIONS), /state: "denied"/);
+  const others = PERMISSIONS.filter((flag) => flag !== DENY_IMPORT);
+  assert.doesNotMatch(await state(others), /state: "denied"/);
+});
+
 Deno.test("what is not allowed is refused at once, at a terminal too", async () => {
   const command = without("hostname", agentProgram());
   const atTerminal = async (line: readonly string[]): Promise<string> => {
@@ -255,6 +266,9 @@ async function collect(
   }
 }
 
+/** Only shuts a door: another test sees to it. */
+const DENY_IMPORT = "--deny-import";
+
 /** What stands in the way when it is taken away. */
 const FLAGS: Readonly<Record<string, RegExp>> = {
   "--allow-net": /Requires net access/,
@@ -287,7 +301,7 @@ labTest(
     assert(all.inherited.includes("GIVEN=by the kubeconfig"));
     assert(all.inherited.some((line) => /^KUBERNETES_EXEC_INFO=/.test(line)));
 
-    for (const flag of PERMISSIONS) {
+    for (const flag of PERMISSIONS.filter((each) => each !== DENY_IMPORT)) {
       const [name = ""] = flag.split("=");
       const pattern = FLAGS[name];
       assert(pattern !== undefined, `who notices that ${name} is missing?`);
