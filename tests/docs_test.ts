@@ -9,6 +9,8 @@ import { NO_PROMPT, PERMISSIONS, V8_FLAGS } from "../deploy/permissions.ts";
 import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { helpText } from "../mod/core/config.ts";
+import { tableText } from "../mod/core/nft_text.ts";
+import { testTable } from "./support/tables.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -54,6 +56,15 @@ Deno.test("docs/install.md says where each deployed file lies", () => {
     assert(rows.includes(target), target);
   }
   assert(rows.includes(EXECUTABLE));
+});
+
+Deno.test("the table in docs/how-it-works.md is the one that the agent makes", () => {
+  const [, block] = /<!-- table[^>]*-->\s+```\n([\s\S]*?)```/.exec(
+    read("docs/how-it-works.md"),
+  ) ?? [];
+  const text = tableText(testTable("10.0.0.0/16", "10.0.1.0/24"))
+    .replaceAll(/ comment "[^"]*"/g, "").replaceAll("\t", "  ");
+  assert.equal(block, text);
 });
 
 Deno.test("the README starts with the two commands, and they are tasks", () => {

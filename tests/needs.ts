@@ -33,6 +33,11 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
     anyOf: ["openssl"],
   },
   {
+    package: "nftables",
+    why: "a look at our table from outside (nft)",
+    anyOf: ["nft"],
+  },
+  {
     package: "strace",
     why: "ends a process before its every system call",
     anyOf: ["strace"],

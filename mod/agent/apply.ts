@@ -39,10 +39,10 @@ export async function applySteps(
   const done: Step[] = [];
   const failures: string[] = [];
   const grave: string[] = [];
+  let hold = options.holdConflist;
   for (const group of groups(steps)) {
     const [first] = group;
     if (first === undefined) continue;
-    const hold = options.holdConflist || failures.length > 0;
     if (hold && first.kind === "write-conflist") continue;
     try {
       await applyGroup(world, group, options.privateKey);
@@ -50,8 +50,10 @@ export async function applySteps(
       logGroup(group, options.log);
     } catch (error) {
       const failure = errorText(error) + advice(first, error);
+      const lack = isLackOfNftables(first, error);
       failures.push(failure);
-      if (first.kind !== "peer") grave.push(failure);
+      if (first.kind !== "peer" && !lack) grave.push(failure);
+      hold ||= !lack;
       // Nothing that follows can stand without the link.
       if (first.kind === "create-link") break;
     }
@@ -120,6 +122,8 @@ async function applyStep(
       return await routes.removeRoute(step.route);
     case "set-sysctl":
       return await world.sysctl.write(step.name, step.value);
+    case "set-table":
+      return await world.tables.replace(step.table);
     case "write-conflist":
       return await world.conflist.write(step.file, step.text);
   }
@@ -141,9 +145,20 @@ function fields(step: Step): { node?: string; reason?: string } {
     : { reason: step.change.reason };
 }
 
+/** Pods reach each other all the same, so they may start. */
+function isLackOfNftables(step: Step, error: unknown): boolean {
+  const { ENOENT, EOPNOTSUPP, EPROTONOSUPPORT } = ERRNO;
+  return step.kind === "set-table" && error instanceof KernelError &&
+    [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT].some((one) => one === error.errno);
+}
+
 /** What a person can do about it; "" where the error says enough. */
 function advice(step: Step, error: unknown): string {
   if (!(error instanceof KernelError)) return "";
+  if (isLackOfNftables(step, error)) {
+    return "; this kernel lacks nf_tables or a part of it, `modprobe -a nf_tables nft_fib_inet nft_masq nft_chain_nat` says which: " +
+      "until then nothing is masqueraded, and only routes keep pods' traffic in the tunnel";
+  }
   switch (error.errno) {
     case ERRNO.EADDRINUSE:
       return "; another program holds the UDP port: `ss -ulpn` names it; end it, or give every node another --listen-port";

@@ -8,6 +8,7 @@
 
 import type { Prefix } from "../core/address.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
+import { tableName } from "../core/nftables.ts";
 import { RING } from "./loop.ts";
 
 /** What `wire/event.ts` decodes. */
@@ -20,6 +21,8 @@ export type KernelNews =
     readonly protocol: number;
   }
   | { readonly kind: "forwarding" }
+  /** nftables, whatever in it has changed. */
+  | { readonly kind: "table"; readonly name: string }
   | { readonly kind: "lost" };
 
 export interface Concern {
@@ -44,6 +47,8 @@ export function ringFor(
         news.destination.endsWith("/0");
       return ours ? RING.network : undefined;
     }
+    case "table":
+      return news.name === tableName(link) ? RING.network : undefined;
     case "lost":
       return RING.link;
   }

@@ -6,11 +6,13 @@
 
 import type { Prefix } from "../core/address.ts";
 import { ERRNO, KernelError } from "../core/errors.ts";
+import { tableName } from "../core/nftables.ts";
 import type { State } from "../core/state.ts";
 import type {
   ConflistPort,
   RoutePort,
   SysctlPort,
+  TablePort,
   WireGuardPort,
 } from "./ports.ts";
 
@@ -19,6 +21,7 @@ export interface World {
   readonly wireGuard: WireGuardPort;
   readonly routes: RoutePort;
   readonly sysctl: SysctlPort;
+  readonly tables: TablePort;
   readonly conflist: ConflistPort;
 }
 
@@ -40,15 +43,16 @@ export async function observe(
   options: ObserveOptions,
 ): Promise<State> {
   const link = await world.routes.link(options.link);
-  const [addresses, routes, sysctls, conflist] = await Promise.all([
+  const [addresses, routes, sysctls, table, conflist] = await Promise.all([
     link === null ? [] : world.routes.addresses(options.link),
     world.routes.routes(options.clusterCidrs),
     readSysctls(world.sysctl, options.sysctls),
+    world.tables.read(tableName(options.link)),
     options.conflistFile === ""
       ? undefined
       : world.conflist.read(options.conflistFile),
   ]);
-  const rest: State = { link, addresses, routes, sysctls, conflist };
+  const rest: State = { link, addresses, routes, sysctls, table, conflist };
   if (!options.peers) return rest;
   return {
     ...rest,

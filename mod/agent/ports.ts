@@ -7,6 +7,7 @@
 
 import type { LinkAddress, Prefix } from "../core/address.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
+import type { Table } from "../core/nftables.ts";
 import type {
   Device,
   HostFacts,
@@ -64,6 +65,17 @@ export interface SysctlPort {
   /** `undefined`: there is no such setting here. */
   read(name: string): Promise<string | undefined>;
   write(name: string, value: string): Promise<void>;
+}
+
+/** nf_tables, family inet. */
+export interface TablePort {
+  /** Whole, rules that are none of ours included. `null`: no such table, or no nf_tables. */
+  read(name: string): Promise<Table | null>;
+  /**
+   * In place of what has its name: all of it at once, or nothing of it. Rejects
+   * with ENOENT or EOPNOTSUPP where the kernel lacks a part of nf_tables.
+   */
+  replace(table: Table): Promise<void>;
 }
 
 /** The CNI configuration that a container runtime would load. */

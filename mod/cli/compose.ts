@@ -17,7 +17,7 @@ import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
 import { systemClock as clock, utcText } from "../sys/clock.ts";
-import { watchKernel } from "../sys/events.ts";
+import { type Watched, watchKernel } from "../sys/events.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
 import { Reflector } from "../sys/reflector.ts";
@@ -117,7 +117,13 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       },
       {
         name: "watch-kernel",
-        run: (signal) => watchKernelTask(setup, loopBell, signal),
+        run: (signal) =>
+          watchKernelTask(setup, loopBell, { watched: "network", signal }),
+      },
+      {
+        name: "watch-nftables",
+        run: (signal) =>
+          watchKernelTask(setup, loopBell, { watched: "tables", signal }),
       },
       {
         name: "publish-key",
@@ -160,15 +166,21 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
 async function watchKernelTask(
   { config, shim }: Setup,
   bell: Bell,
-  signal: AbortSignal,
+  { watched, signal }: {
+    readonly watched: Watched;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const concern = { link: config.interface, clusterCidrs: config.clusterCidrs };
-  // What happened while nobody watched is found by a look at everything.
+  // What happened while nobody watched is found by a look at everything; a
+  // table is read whenever addresses and routes are.
+  const everything = watched === "tables" ? RING.network : RING.link;
   await watchKernel(shim, {
+    watched,
     signal,
-    ready: () => bell.ring(RING.link),
+    ready: () => bell.ring(everything),
     ring: (news) => {
-      const why = ringFor(news, concern);
+      const why = news.kind === "lost" ? everything : ringFor(news, concern);
       if (why !== undefined) bell.ring(why);
     },
   });

@@ -26,6 +26,7 @@ import { loadOrCreatePrivateKey } from "../sys/key_file.ts";
 import type { KubeAccess } from "../sys/kube_access.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { lockLink } from "../sys/lock.ts";
+import { Nftables } from "../sys/nftables.ts";
 import { Rtnetlink } from "../sys/rtnetlink.ts";
 import { loadShim, type Shim } from "../sys/shim.ts";
 import {
@@ -103,6 +104,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     wireGuard,
     routes,
     sysctl,
+    tables: new Nftables(shim),
     conflist: new ConflistFile({ shim }),
   };
   const open = stack.move();

@@ -151,6 +151,8 @@ function after(state: State, step: OtherStep): State {
       const sysctls = new Map(state.sysctls).set(step.name, step.value);
       return { ...state, sysctls };
     }
+    case "set-table":
+      return { ...state, table: step.table };
     case "write-conflist":
       return { ...state, conflist: step.text };
   }

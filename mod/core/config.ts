@@ -43,6 +43,8 @@ export interface Config {
   readonly cniNetworkName: string;
   /** Keep the condition `NetworkUnavailable` of our own Node. */
   readonly nodeCondition: boolean;
+  /** Do pods reach the outside of the cluster with the node's address? */
+  readonly masquerade: boolean;
   /** Bytes that the underlay carries; the link gets less. */
   readonly mtu: number | "auto";
   readonly backend: "auto" | "kernel" | "userspace";
@@ -67,6 +69,7 @@ export const OPTIONS: readonly Option[] = [
   { name: "cni-conf-file", metavar: "FILE", fallback: "/etc/cni/net.d/10-clusternet.conflist", help: "CNI configuration to write; empty: none." },
   { name: "cni-network-name", metavar: "NAME", fallback: "k8s-pod-network", help: "Name of the network in the CNI configuration." },
   { name: "node-condition", metavar: "", fallback: "true", help: "Keep the condition NetworkUnavailable of this machine's Node; --node-condition=false leaves it alone." },
+  { name: "masquerade", metavar: "", fallback: "true", help: "Give what pods send to outside the cluster the node's address; --masquerade=false leaves it theirs, which the network then has to route back." },
   { name: "mtu", metavar: "BYTES", fallback: "auto", help: "What the underlay carries; the link gets 60 less, or 80 once an endpoint is IPv6. auto: as the interface with the InternalIP." },
   { name: "backend", metavar: "KIND", fallback: "auto", help: "auto, kernel, or userspace (a running wireguard-go or boringtun, never started or ended by the agent)." },
   { name: "proc-sys-net", metavar: "DIR", fallback: "/proc/sys/net", help: "Settings of the network; in a container, whose own are read-only, a mount of the host's /proc/sys/net." },
@@ -89,6 +92,7 @@ export const SCHEMA = z.object({
   cniConfFile: from(parseConflistPath),
   cniNetworkName: from(parseNetworkName),
   nodeCondition: from(parseSwitch),
+  masquerade: from(parseSwitch),
   mtu: from(parseMtu),
   backend: oneOf(["auto", "kernel", "userspace"]),
   procSysNet: from(parseAbsolutePath),

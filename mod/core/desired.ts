@@ -5,7 +5,9 @@
  * What is not known yet is not spoken of: `undefined` in `State`, and a sentence
  * in `waiting`. So a start, an API server that is away or a Node object that is
  * gone for a while take nothing down. From the first turn on the cluster CIDRs
- * have their unreachable routes: nothing for a pod leaves in clear (I23).
+ * have their unreachable routes: nothing for a pod leaves in clear (I23). The
+ * table waits for our podCIDRs: without them its guard would part the host from
+ * pods that may be running; before the first of them there are no pods.
  *
  * @module
  */
@@ -25,6 +27,7 @@ import {
 import { conflistText } from "./cni.ts";
 import type { Config } from "./config.ts";
 import type { PublicKey } from "./key.ts";
+import { desiredTable } from "./nftables.ts";
 import type { NodeRecord } from "./node.ts";
 import {
   type HostFacts,
@@ -73,15 +76,26 @@ export function desired(input: DesiredInput): Desired {
   const peers = self && input.peers;
   const mtu = self && peers && linkMtu(input, self);
   const spoken = own.usable.length > 0;
+  const clusterCidrs = config.clusterCidrs.filter((cidr) =>
+    host.ipv6 || familyOf(cidr) === 4
+  );
   const state: State = {
     link: { kind: linkKind, alias: LINK_ALIAS, mtu, up: true },
     device: { publicKey, listenPort: config.listenPort },
     addresses: spoken
       ? own.usable.map((cidr) => hostPrefix(firstAddress(cidr)))
       : undefined,
-    routes: config.clusterCidrs
-      .filter((cidr) => host.ipv6 || familyOf(cidr) === 4)
-      .flatMap((cidr) => [...routesTo(cidr, own.usable, config.interface)]),
+    routes: clusterCidrs.flatMap((cidr) => [
+      ...routesTo(cidr, own.usable, config.interface),
+    ]),
+    table: spoken
+      ? desiredTable({
+        link: config.interface,
+        clusterCidrs,
+        podCidrs: own.usable,
+        masquerade: config.masquerade,
+      })
+      : undefined,
     peers,
     sysctls: sysctls(own.usable, host),
     conflist: spoken && mtu !== undefined && config.cniConfFile !== ""

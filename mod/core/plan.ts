@@ -2,7 +2,8 @@
  * The steps from what is to what should be: pure, the smallest operations, and
  * in an order such that ending after any of them leaves nothing worse.
  *
- * - The unreachable routes come first, so nothing leaves in clear (I23).
+ * - The unreachable routes and our nftables table come first, so nothing leaves
+ *   in clear (I23).
  * - A new address comes before the route that speaks from it, the old one goes
  *   after: the kernel drops routes whose source or last address goes.
  * - Forwarding of IPv6 comes after `accept_ra`, in the order of `sysctls`.
@@ -19,6 +20,7 @@
 
 import type { LinkAddress } from "./address.ts";
 import type { PublicKey } from "./key.ts";
+import { sameTable } from "./nft_text.ts";
 import { planPeers } from "./plan_peers.ts";
 import { foreignLink } from "./preflight.ts";
 import {
@@ -59,7 +61,10 @@ export function plan(
   const blocked = [...routes.blocked];
   const isDeadEnd = (step: Step): boolean =>
     step.kind === "add-route" && step.route.type === "unreachable";
-  const steps = routes.add.filter(isDeadEnd);
+  const steps = [
+    ...routes.add.filter(isDeadEnd),
+    ...planTable(desired, observed),
+  ];
   const refusal = linkInTheWay(desired, observed, context);
   if (refusal !== undefined) return { steps, blocked: [refusal, ...blocked] };
   const addresses = planAddresses(desired, observed, context);
@@ -190,6 +195,15 @@ function goesBefore(other: Route, ours: Route): boolean {
 function inTheWay(route: Route): string {
   return `A route to ${route.destination} by somebody else (protocol ` +
     `${route.protocol}) is in the way: ip route del ${routeText(route)}`;
+}
+
+/** Made anew as a whole, whatever small thing is different: that is one transaction too. */
+function* planTable(
+  { table: wanted }: State,
+  { table: found }: State,
+): Generator<Step> {
+  if (!wanted || found === undefined || sameTable(wanted, found)) return;
+  yield { kind: "set-table", table: wanted };
 }
 
 function* planSysctls(

@@ -13,11 +13,9 @@
  * @module
  */
 
+import { tableName } from "./nftables.ts";
 import { type Link, LINK_ALIAS, type Route } from "./state.ts";
 import { routeText } from "./step_text.ts";
-
-/** `inet` table of the agent's filters. */
-export const TABLE = "clusternet";
 
 /** Kinds that our link may have: the kernel's, or a userspace program's. */
 const LINK_KINDS = ["wireguard", "tun"];
@@ -89,7 +87,7 @@ export function planPurge(remains: Remains): PurgePlan {
     ? []
     : [{ kind: "remove-link", link: link.name }];
   const tables: PurgeStep[] = table
-    ? [{ kind: "remove-table", table: TABLE }]
+    ? [{ kind: "remove-table", table: tableName(link.name) }]
     : [];
   return {
     steps: [

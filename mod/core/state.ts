@@ -12,6 +12,7 @@
 
 import type { Address, LinkAddress, Prefix } from "./address.ts";
 import type { PublicKey } from "./key.ts";
+import type { Table } from "./nftables.ts";
 import { sameList } from "./node.ts";
 
 /** `rtm_protocol` of the routes that are ours (include/uapi/linux/rtnetlink.h leaves 78 free). */
@@ -94,6 +95,8 @@ export interface State {
   readonly peersComplete?: boolean | undefined;
   /** Below /proc/sys, like "net/ipv4/ip_forward" → "1". */
   readonly sysctls?: ReadonlyMap<string, string> | undefined;
+  /** Our nftables table; `null`: there is none. */
+  readonly table?: Table | null | undefined;
   /** Text of the CNI conflist in force; `null`: none that a runtime would load. */
   readonly conflist?: string | null | undefined;
 }
@@ -176,6 +179,8 @@ export type Step =
     readonly name: string;
     readonly value: string;
   }
+  /** In place of what has its name, in one transaction. */
+  | { readonly kind: "set-table"; readonly table: Table }
   | {
     readonly kind: "write-conflist";
     readonly file: string;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { replacementCommand } from "./nft_text.ts";
 import type { PeerChange, Route, Step } from "./state.ts";
 
 /**
@@ -46,6 +47,8 @@ export function stepText(step: Step): string {
       return `wg set ${step.link} ${peerChangeText(step.change)}`;
     case "set-sysctl":
       return `sysctl -w ${sysctlName(step.name)}=${step.value}`;
+    case "set-table":
+      return replacementCommand(step.table);
     case "write-conflist":
       return `write ${step.file} (${step.text.length} bytes)`;
   }

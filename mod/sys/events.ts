@@ -1,5 +1,5 @@
 /**
- * The bell that the kernel rings: links, addresses, routes, forwarding. An
+ * The bell that the kernel rings: links, addresses, routes, forwarding, tables. An
  * event says "look again" and no more, so one that is lost does no harm as long
  * as it is said that some were.
  *
@@ -9,6 +9,8 @@
 import { ERRNO, KernelError } from "../core/errors.ts";
 import { decodeEvent, type KernelEvent } from "../wire/event.ts";
 import { decodeMessages, NETLINK_ROUTE } from "../wire/netlink.ts";
+import { NETLINK_NETFILTER } from "../wire/nfnetlink.ts";
+import { NFNLGRP_NFTABLES } from "../wire/nftables.ts";
 import type { Descriptor, Shim } from "./shim.ts";
 
 /** include/uapi/linux/rtnetlink.h, enum rtnetlink_groups */
@@ -20,21 +22,32 @@ const RTNLGRP_IPV6_ROUTE = 11;
 const RTNLGRP_IPV4_NETCONF = 24;
 const RTNLGRP_IPV6_NETCONF = 25;
 
-const GROUPS = [
-  RTNLGRP_LINK,
-  RTNLGRP_IPV4_IFADDR,
-  RTNLGRP_IPV4_ROUTE,
-  RTNLGRP_IPV6_IFADDR,
-  RTNLGRP_IPV6_ROUTE,
-  RTNLGRP_IPV4_NETCONF,
-  RTNLGRP_IPV6_NETCONF,
-];
+/** What can be watched: each has a socket of its own. */
+export type Watched = keyof typeof SOURCES;
+
+const SOURCES = {
+  network: {
+    protocol: NETLINK_ROUTE,
+    groups: [
+      RTNLGRP_LINK,
+      RTNLGRP_IPV4_IFADDR,
+      RTNLGRP_IPV4_ROUTE,
+      RTNLGRP_IPV6_IFADDR,
+      RTNLGRP_IPV6_ROUTE,
+      RTNLGRP_IPV4_NETCONF,
+      RTNLGRP_IPV6_NETCONF,
+    ],
+  },
+  tables: { protocol: NETLINK_NETFILTER, groups: [NFNLGRP_NFTABLES] },
+} as const;
 
 /** Room for some thousand events between two looks. */
 const RECEIVE_BUFFER = 1 << 20;
 const DATAGRAM_BYTES = 65_536;
 
 export interface WatchOptions {
+  /** "network" if not told otherwise. */
+  readonly watched?: Watched;
   /** Ends the watch, cleanly. */
   readonly signal: AbortSignal;
   /** Must not throw and not take long; `eventText()` has words for people. */
@@ -52,12 +65,13 @@ export async function watchKernel(
   shim: Shim,
   options: WatchOptions,
 ): Promise<void> {
-  const { signal, ready } = options;
+  const { signal, ready, watched = "network" } = options;
+  const { protocol, groups } = SOURCES[watched];
   if (signal.aborted) return;
-  using socket =
-    shim.openNetlink(NETLINK_ROUTE, { receiveBuffer: RECEIVE_BUFFER }).socket;
+  using socket = openSocket(shim, protocol);
+  if (socket === undefined) return await aborted(signal);
   using wake = shim.openWake();
-  for (const group of GROUPS) shim.join(socket, group);
+  for (const group of groups) shim.join(socket, group);
   const stop = (): void => shim.wake(wake);
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -70,6 +84,23 @@ export async function watchKernel(
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** `undefined`: a kernel without nfnetlink, where nothing happens that could be told. */
+function openSocket(shim: Shim, protocol: number): Descriptor | undefined {
+  try {
+    return shim.openNetlink(protocol, { receiveBuffer: RECEIVE_BUFFER }).socket;
+  } catch (error) {
+    const errno = error instanceof KernelError ? error.errno : 0;
+    if (errno === ERRNO.EPROTONOSUPPORT) return undefined;
+    throw error;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
 }
 
 interface Watch {

@@ -12,8 +12,8 @@ import {
   type OwnPath,
   type PurgeStep,
   type Remains,
-  TABLE,
 } from "../core/purge_plan.ts";
+import { tableName } from "../core/nftables.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
 import { STATE_FILE_NAME } from "../core/state_record.ts";
 import { CNI_RUN_DIRECTORY } from "./conflist_file.ts";
@@ -47,7 +47,7 @@ export async function findRemains(
   return {
     link: { name, found: await network.link(name) },
     routes: routes.filter(({ protocol }) => protocol === ROUTE_PROTOCOL),
-    table: await new Nftables(shim).hasTable(TABLE),
+    table: await new Nftables(shim).hasTable(tableName(name)),
     conflist: {
       file: config.cniConfFile,
       found: conflist(config.cniConfFile),

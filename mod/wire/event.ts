@@ -9,6 +9,8 @@ import { decodeAddress, RTM_DELADDR, RTM_NEWADDR } from "./ifaddr.ts";
 import { decodeLink, RTM_DELLINK, RTM_NEWLINK } from "./link.ts";
 import { decodeNetconf, RTM_DELNETCONF, RTM_NEWNETCONF } from "./netconf.ts";
 import type { Message } from "./netlink.ts";
+import { NFPROTO_INET } from "./nfnetlink.ts";
+import { decodeTableEvent } from "./nftables.ts";
 import {
   decodeRoute,
   RT_TABLE_MAIN,
@@ -37,6 +39,8 @@ export type KernelEvent =
     readonly removed: boolean;
   }
   | { readonly kind: "forwarding"; readonly family: 4 | 6 }
+  /** Of family inet: it, or anything in it. */
+  | { readonly kind: "table"; readonly name: string }
   /** More happened than there was room for (ENOBUFS). */
   | { readonly kind: "lost" };
 
@@ -71,6 +75,10 @@ export function decodeEvent(message: Message): KernelEvent | undefined {
     if (record?.forwarding === undefined) return undefined;
     return { kind: "forwarding", family: record.family };
   }
+  const table = decodeTableEvent(message);
+  if (table?.family === NFPROTO_INET) {
+    return { kind: "table", name: table.name };
+  }
   return undefined;
 }
 
@@ -85,6 +93,8 @@ export function eventText(event: KernelEvent): string {
       return `route ${event.destination}${event.removed ? " removed" : ""}`;
     case "forwarding":
       return `forwarding of IPv${event.family}`;
+    case "table":
+      return `nftables' table inet ${event.name}`;
     case "lost":
       return "more events than fit";
   }

@@ -31,6 +31,7 @@ export const CONFIG: Config = {
   cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
   cniNetworkName: "k8s-pod-network",
   nodeCondition: true,
+  masquerade: true,
   mtu: "auto",
   backend: "auto",
   procSysNet: "/proc/sys/net",
@@ -116,6 +117,7 @@ export async function makeBench(
       wireGuard: kernel.wireguard,
       routes: kernel.routes,
       sysctl: kernel.sysctl,
+      tables: kernel.tables,
       conflist,
     },
   });

@@ -20,6 +20,8 @@ Deno.test("ringFor() reads as much again as an event can have changed", () => {
     [{ kind: "address" }, RING.network],
     [{ kind: "forwarding" }, RING.network],
     [{ kind: "lost" }, RING.link],
+    [{ kind: "table", name: "clusternet" }, RING.network],
+    [{ kind: "table", name: "kube-proxy" }, undefined],
     [route("10.0.0.0/16", 3), RING.network],
     [route("10.9.0.0/24", ROUTE_PROTOCOL), RING.network],
     [route("0.0.0.0/0", 3), RING.network],

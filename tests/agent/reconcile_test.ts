@@ -384,3 +384,68 @@ Deno.test("what is written on our own Node about the network makes no turn a ful
   assert.deepEqual(bench.rings, ["self", "self", "node"]);
   assert.equal((await bench.reconciler.turn("peers")).scope, "full");
 });
+
+Deno.test("a table that was flushed, deleted or edited is repaired without a dump of the peers first", async () => {
+  const bench = await converged(3);
+  const { hand, tables } = bench.kernel;
+  const whole = await tables.read(LINK);
+  assert.ok(whole !== null);
+  const deeds: Readonly<Record<string, () => void>> = {
+    flushed: () => hand.flushRuleset(),
+    "switched off": () => hand.setTable({ ...whole, dormant: true }),
+    "a chain less": () =>
+      hand.setTable({ ...whole, chains: whole.chains.slice(1) }),
+  };
+  for (const [what, deed] of Object.entries(deeds)) {
+    deed();
+    bench.kernel.forgetWrites();
+    const report = await bench.reconciler.turn("network");
+    assert.deepEqual(report.problems, [], what);
+    assert.deepEqual(bench.kernel.writes, [`replace-table ${LINK}`], what);
+    assert.deepEqual(await tables.read(LINK), whole, what);
+    // What that rang for finds nothing.
+    bench.kernel.forgetWrites();
+    assert.equal((await bench.reconciler.turn("network")).applied, 0, what);
+    assert.deepEqual(bench.kernel.writes, [], what);
+  }
+});
+
+Deno.test("before our podCIDRs are known no table is made, and one that is there stays", async () => {
+  const before = await converged(2);
+  const bench = await before.restart();
+  const table = await bench.kernel.tables.read(LINK);
+  await bench.reconciler.turn("full");
+  assert.deepEqual(await bench.kernel.tables.read(LINK), table);
+  const empty = await makeBench();
+  await empty.reconciler.turn("full");
+  assert.equal(await empty.kernel.tables.read(LINK), null);
+});
+
+Deno.test("a kernel without nf_tables costs the table, and one sentence says what to do", async () => {
+  const bench = await makeBench({ nftables: false });
+  listed(bench, 3);
+  const report = await bench.reconciler.turn("full");
+  assert.equal(report.problems.length, 1);
+  assert.match(
+    report.problems[0] ?? "",
+    /^Cannot replace table clusternet: EOPNOTSUPP; this kernel lacks nf_tables or a part of it, `modprobe -a /,
+  );
+  assert.equal(Object.keys(await peersOf(bench)).length, 2);
+  assert.equal(bench.conflist.writes, 1, "pods may start");
+  const again = await bench.reconciler.turn("full");
+  assert.deepEqual(again.problems, report.problems);
+  assert.equal(bench.conflist.writes, 1);
+});
+
+Deno.test("a table that cannot be set for another reason keeps pods from starting", async () => {
+  const bench = await makeBench();
+  listed(bench, 3);
+  bench.kernel.inject({
+    errno: ERRNO.ENOMEM,
+    on: ({ text }) => text.startsWith("replace-table"),
+  });
+  await bench.reconciler.turn("full");
+  assert.equal(bench.conflist.writes, 0);
+  await bench.reconciler.turn("full");
+  assert.equal(bench.conflist.writes, 1);
+});

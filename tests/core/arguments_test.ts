@@ -50,6 +50,7 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
     cniNetworkName: "k8s-pod-network",
     nodeCondition: true,
+    masquerade: true,
     mtu: "auto",
     backend: "auto",
     procSysNet: "/proc/sys/net",

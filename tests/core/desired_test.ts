@@ -98,6 +98,7 @@ Deno.test("desired() before our own Node is known speaks of link, key, port and 
     routes: state.routes,
     peers: undefined,
     sysctls: new Map([["net/ipv4/ip_forward", "1"]]),
+    table: undefined,
     conflist: undefined,
   });
   assert.deepEqual(routes({ self: undefined }), DEAD_ENDS);

@@ -71,6 +71,7 @@ class Setting {
       wireGuard: this.kernel.wireguard,
       routes: this.kernel.routes,
       sysctl: this.kernel.sysctl,
+      tables: this.kernel.tables,
       conflist: {
         read: () => Promise.resolve(conflist),
         write: (_, text) => {

@@ -48,6 +48,7 @@ const NOTHING: State = {
     ["net/ipv4/ip_forward", "0"],
     ["net/ipv6/conf/all/forwarding", "0"],
   ]),
+  table: null,
   conflist: null,
 };
 
@@ -198,6 +199,7 @@ Deno.test("plan() after drift by hand is the golden", () => {
       }],
     ]),
     sysctls: new Map(observed.sysctls).set("net/ipv4/ip_forward", "0"),
+    table: observed.table && { ...observed.table, dormant: true },
   };
   assertGolden("plan_drift.txt", machine.turn());
 });
@@ -279,16 +281,18 @@ Deno.test("plan() minds a foreign route only where the kernel would take it befo
   }
 });
 
-Deno.test("plan() touches nothing of a foreign link but keeps the dead ends", () => {
+Deno.test("plan() touches nothing of a foreign link but keeps the dead ends and the table", () => {
   const machine = new Machine([node(1), node(2)]);
   const link = { kind: "dummy", alias: "", mtu: 1500, up: true };
   machine.observed = { ...NOTHING, link, device: null };
   const { steps, blocked } = machine.plan();
   assert.match(blocked[0] ?? "", /is not of kind wireguard/);
-  for (const step of steps) {
+  const table = steps.filter(({ kind }) => kind === "set-table");
+  assert.equal(table.length, 1);
+  for (const step of steps.filter(({ kind }) => kind !== "set-table")) {
     assert.ok(step.kind === "add-route" && step.route.type === "unreachable");
   }
-  assert.equal(steps.length, 2);
+  assert.equal(steps.length, 3);
 });
 
 Deno.test("plan() says how to start the userspace program where none runs", () => {

@@ -8,6 +8,7 @@
  *     kernel.routes     RoutePort
  *     kernel.wireguard  WireGuardPort
  *     kernel.sysctl     SysctlPort
+ *     kernel.tables     TablePort
  *     kernel.hand       what a person does with ip, wg and sysctl meanwhile
  *     kernel.inject(…)  the next operations fail
  *     kernel.writes     what was asked of it, as text
@@ -20,6 +21,7 @@ import { FakeMachine, type Fault } from "./machine.ts";
 import { FakeHand } from "./kernel_hand.ts";
 import { FakeRoutes } from "./kernel_routes.ts";
 import { FakeSysctl } from "./kernel_sysctl.ts";
+import { FakeTables } from "./kernel_tables.ts";
 import { FakeWireGuard } from "./kernel_wireguard.ts";
 
 export interface FakeKernelOptions {
@@ -29,6 +31,8 @@ export interface FakeKernelOptions {
   readonly wireguard?: boolean;
   /** `false`: as booted with `ipv6.disable=1`. */
   readonly ipv6?: boolean;
+  /** `false`: no tables, and `replace()` says EOPNOTSUPP. */
+  readonly nftables?: boolean;
   readonly host?: Partial<HostFacts>;
 }
 
@@ -37,15 +41,17 @@ export class FakeKernel {
   readonly routes: FakeRoutes;
   readonly wireguard: FakeWireGuard;
   readonly sysctl: FakeSysctl;
+  readonly tables: FakeTables;
   readonly hand: FakeHand;
 
   constructor(options: FakeKernelOptions = {}) {
-    const { kind = "kernel", ipv6 = true } = options;
+    const { kind = "kernel", ipv6 = true, nftables = true } = options;
     const wireguard = options.wireguard ?? kind === "kernel";
-    this.machine = new FakeMachine({ wireguard, ipv6 }, options.host);
+    this.machine = new FakeMachine({ wireguard, ipv6, nftables }, options.host);
     this.wireguard = new FakeWireGuard(this.machine, kind);
     this.routes = new FakeRoutes(this.machine);
     this.sysctl = new FakeSysctl(this.machine);
+    this.tables = new FakeTables(this.machine);
     this.hand = new FakeHand(this.machine);
   }
 

@@ -7,6 +7,7 @@
 
 import { type LinkAddress } from "../../mod/core/address.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
+import type { Table } from "../../mod/core/nftables.ts";
 import type { HostFacts, Peer, Route } from "../../mod/core/state.ts";
 import { setSysctl } from "./kernel_sysctl.ts";
 import { emptyPeer, give, removePeer } from "./kernel_wireguard.ts";
@@ -94,6 +95,23 @@ export class FakeHand {
   /** `sysctl -w` */
   setSysctl(name: string, value: string): void {
     setSysctl(this.#machine, name, value);
+  }
+
+  /** `nft flush ruleset` */
+  flushRuleset(): void {
+    this.#machine.tables.clear();
+    this.#machine.changed();
+  }
+
+  /** `nft …` on one table, ours or another's. */
+  setTable(table: Table): void {
+    this.#machine.tables.set(table.name, table);
+    this.#machine.changed();
+  }
+
+  /** Every table, foreign ones included. */
+  get tables(): ReadonlyMap<string, Table> {
+    return this.#machine.tables;
   }
 
   /** `wg set LINK peer KEY …`; the fields that are absent stay. */

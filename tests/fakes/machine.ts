@@ -19,6 +19,7 @@ import {
 } from "../../mod/core/address.ts";
 import { KernelError } from "../../mod/core/errors.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
+import type { Table } from "../../mod/core/nftables.ts";
 import type { HostFacts, Peer, Route } from "../../mod/core/state.ts";
 
 /** A refusal to come. */
@@ -58,6 +59,13 @@ export interface FakeDevice {
   readonly owners: Map<Prefix, PublicKey>;
 }
 
+/** What the kernel was built with. */
+export interface Abilities {
+  readonly wireguard: boolean;
+  readonly ipv6: boolean;
+  readonly nftables: boolean;
+}
+
 interface ArmedFault {
   readonly errno: number;
   readonly on?: (operation: FakeOperation) => boolean;
@@ -77,9 +85,11 @@ export class FakeMachine {
   readonly links = new Map<string, FakeLink>();
   routes: Route[] = [];
   readonly sysctls = new Map<string, string>();
+  /** nftables' of family inet. */
+  readonly tables = new Map<string, Table>();
   /** UDP ports that some other program has. */
   readonly busyPorts = new Set<number>();
-  readonly can: { readonly wireguard: boolean; readonly ipv6: boolean };
+  readonly can: Abilities;
   host: HostFacts;
 
   readonly writes: string[] = [];
@@ -87,7 +97,7 @@ export class FakeMachine {
   readonly listeners = new Set<() => void>();
 
   constructor(
-    can: { readonly wireguard: boolean; readonly ipv6: boolean },
+    can: Abilities,
     host: Partial<HostFacts> = {},
   ) {
     this.can = can;

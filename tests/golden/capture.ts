@@ -91,8 +91,9 @@ const RTNETLINK: readonly Capture[] = [
   { command: "ip link del cn0", sent: CHANGES },
 ];
 
-/** NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE and NEWTABLE; NFNL_MSG_BATCH_BEGIN */
-const [GETTABLE, NEWTABLE, BATCH_BEGIN] = [0xa01, 0xa00, 16];
+/** NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_…; NFNL_MSG_BATCH_BEGIN */
+const [NEWTABLE, GETTABLE, NEWCHAIN] = [0xa00, 0xa01, 0xa03];
+const [NEWRULE, GETRULE, BATCH_BEGIN] = [0xa06, 0xa07, 16];
 
 const NFTABLES: readonly Capture[] = [
   {
@@ -102,6 +103,20 @@ const NFTABLES: readonly Capture[] = [
     received: [NEWTABLE],
   },
   { command: "nft delete table inet clusternet", sent: [BATCH_BEGIN] },
+  ...["dual_stack", "odd_lengths"].map((name) => ({
+    command: `nft -f tests/golden/nftables_${name}.nft`,
+    sent: [BATCH_BEGIN],
+  })),
+  {
+    before: [
+      "nft add chain inet clusternet foreign",
+      "nft add rule inet clusternet foreign tcp dport 80 counter accept",
+      "nft insert rule inet clusternet guard meta mark 1 return",
+    ],
+    command: "nft list table inet clusternet",
+    sent: [GETRULE],
+    received: [NEWTABLE, NEWCHAIN, NEWRULE],
+  },
 ];
 
 /** base64 of 32 times the letter. */

@@ -28,10 +28,11 @@ export interface Outcome {
 export interface Program {
   /** A script of Deno's and its arguments. */
   readonly command: readonly string[];
-  /** The paths whose calls count. */
+  /** The paths whose calls count; none: those of `names`, whatever they are about. */
   readonly paths: readonly string[];
   /** More than this process has. */
   readonly env?: Readonly<Record<string, string>>;
+  readonly names?: readonly string[];
 }
 
 export async function runStruck(
@@ -48,6 +49,9 @@ export async function runStruck(
       args: [
         ...["-f", "-qq", "-o", trace],
         ...program.paths.flatMap((path) => ["-P", path]),
+        ...program.names === undefined
+          ? []
+          : [`--trace=${program.names.join(",")}`],
         ...inject,
         ...[Deno.execPath(), "run", "-A", "--no-check", ...program.command],
       ],

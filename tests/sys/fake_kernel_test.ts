@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { parseAddress, parsePrefix } from "../../mod/core/address.ts";
 import { ERRNO } from "../../mod/core/errors.ts";
 import { type Route, ROUTE_PROTOCOL } from "../../mod/core/state.ts";
+import { tableContract } from "../contract/tables.ts";
 import { wireGuardContract } from "../contract/wireguard.ts";
 import {
   peerKey,
@@ -40,6 +41,12 @@ async function fakeLab(): Promise<WireGuardLab> {
 }
 
 wireGuardContract("fake", fakeLab);
+
+tableContract("fake", () =>
+  Promise.resolve({
+    port: new FakeKernel().tables,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }));
 
 const V4 = parsePrefix("10.0.0.0/16");
 const V6 = parsePrefix("fd00::/48");

@@ -27,6 +27,13 @@ import {
   encodeRequest,
   type Message,
 } from "../../mod/wire/netlink.ts";
+import {
+  decodeChain,
+  decodeGeneration,
+  decodeRule,
+  decodeTable,
+  decodeTableEvent,
+} from "../../mod/wire/nftables.ts";
 import { addRoute, decodeRoute } from "../../mod/wire/route.ts";
 import { decodeSockaddr, encodeSockaddr } from "../../mod/wire/sockaddr.ts";
 import {
@@ -56,6 +63,11 @@ const DECODERS: readonly ((bytes: Uint8Array) => unknown)[] = [
   (bytes) => decodeMessages(bytes).map(decodeEvent),
   (bytes) => decodeMessages(bytes).map(decodeAck),
   redactSecrets,
+  decodeTable,
+  decodeChain,
+  decodeRule,
+  decodeGeneration,
+  (bytes) => decodeMessages(bytes).map(decodeTableEvent),
 ];
 
 /** Real messages, to be damaged: noise alone does not get far. */
@@ -69,7 +81,14 @@ const SEEDS: readonly Uint8Array[] = [
     "ip link set cn0 mtu 20",
   ].flatMap((command) => loadGolden("rtnetlink.txt")(command).received),
   ...loadGolden("wireguard.txt")("wg show wg0 dump").received,
+  ...loadGolden("nftables.txt")("nft list table inet clusternet").received
+    .flatMap(decodeMessages).map(({ payload }) => withHeader(payload)),
 ];
+
+/** The message that this is the payload of. */
+function withHeader({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset - 16, length + 16);
+}
 
 function damaged(random: Random): Uint8Array {
   const bytes = random.pick(SEEDS).slice();
