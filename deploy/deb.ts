@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { type Target, TARGETS } from "../ffi/build.ts";
 import { CNI_RUN_DIRECTORY } from "../mod/sys/conflist_file.ts";
 import { LOCK_DIRECTORY } from "../mod/sys/lock.ts";
-import { TABLE } from "../mod/core/purge_plan.ts";
+import { tableName } from "../mod/core/nftables.ts";
 import { LINK_ALIAS, ROUTE_PROTOCOL } from "../mod/core/state.ts";
 import { VERSION } from "../mod/core/version.ts";
 import { build, outputFolder } from "./build.ts";
@@ -88,7 +88,7 @@ export async function makeDeb(options: DebOptions): Promise<string> {
       ["PROTOCOL", String(ROUTE_PROTOCOL)],
       ["CNI_RUN", CNI_RUN_DIRECTORY],
       ["LOCK", LOCK_DIRECTORY],
-      ["TABLE", TABLE],
+      ["TABLE", tableName("clusternet")],
     ]);
     await writeControl(folder, await controlFiles(values), files);
     await settle(folder, date);
