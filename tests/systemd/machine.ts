@@ -25,11 +25,13 @@ import { eventually } from "../lab/harness.ts";
 import type { Space } from "../lab/space.ts";
 import { skipped } from "../support/skip.ts";
 import { makeCgroups, removeCgroups } from "./cgroup.ts";
-import { debianRoot } from "./root.ts";
+import { debianRoot, type Suite } from "./root.ts";
 
 export interface MachineOptions {
   /** Whose network it is on, a node of a lab's; its own loopback alone by default. */
   readonly space?: Space | undefined;
+  /** Which Debian it is; trixie by default. */
+  readonly suite?: Suite | undefined;
   /** What is done to its disk before the first boot. */
   readonly prepare?: (machine: Machine) => Promise<void>;
 }
@@ -107,7 +109,7 @@ export class Machine implements AsyncDisposable {
 
   /** Makes one and boots it. */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
-    const machine = await Machine.#make(options.space);
+    const machine = await Machine.#make(options);
     try {
       await options.prepare?.(machine);
       await machine.start();
@@ -118,11 +120,13 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  static async #make(space: Space | undefined): Promise<Machine> {
+  static async #make(
+    { space, suite = "trixie" }: MachineOptions,
+  ): Promise<Machine> {
     const holder = new Child("holder of a machine", [
       ...["unshare", "--pid", "--fork", "--kill-child=KILL"],
       ...["--mount", "--propagation", "private", "--net", "--"],
-      ...[SHELL, "-c", HOLD, SHELL, await debianRoot()],
+      ...[SHELL, "-c", HOLD, SHELL, await debianRoot(suite)],
     ]);
     try {
       const said = await holder.line(/^holder \d+$/);

@@ -9,8 +9,8 @@
 import { run } from "../lab/exec.ts";
 import { buildOnce, digest, exists, runText, touch } from "../vm/host.ts";
 
-/** systemd 257: an older one (252, bookworm) knows no RestartSteps. */
-const SUITE = "trixie";
+/** Its systemd: 257, and 252, which has no Type=notify-reload and no RestartSteps. */
+export type Suite = "trixie" | "bookworm";
 
 const PACKAGES: readonly string[] = [
   ...["systemd", "systemd-sysv", "dbus", "udev", "procps", "kmod"],
@@ -38,34 +38,34 @@ chroot . journalctl --update-catalog
 touch etc/.updated var/.updated`;
 
 /** @returns its directory; nothing may be changed in it */
-export async function debianRoot(): Promise<string> {
+export async function debianRoot(suite: Suite): Promise<string> {
   const home = Deno.env.get("HOME") ?? "/root";
   const cache = Deno.env.get("XDG_CACHE_HOME") || `${home}/.cache`;
   const roots = `${cache}/clusternet/roots`;
   await Deno.mkdir(roots, { recursive: true });
-  const key = await digest([SUITE, RECIPE, ...PACKAGES, FINISH]);
-  const directory = `${roots}/${SUITE}-${key.slice(0, 12)}`;
+  const key = await digest([suite, RECIPE, ...PACKAGES, FINISH]);
+  const directory = `${roots}/${suite}-${key.slice(0, 12)}`;
   if (!await exists(directory)) {
-    console.log(`making a root of Debian ${SUITE}, once: about a minute`);
-    await buildOnce(directory, build);
+    console.log(`making a root of Debian ${suite}, once: about a minute`);
+    await buildOnce(directory, (path) => build(suite, path));
   }
   await touch(directory);
   return directory;
 }
 
-async function build(directory: string): Promise<void> {
+async function build(suite: Suite, directory: string): Promise<void> {
   const mirror = await debianMirror();
   const { code, stdout, stderr } = await run([
     ...["debootstrap", "--variant=minbase"],
     `--include=${PACKAGES.join(",")}`,
-    ...[SUITE, directory],
+    ...[suite, directory],
     ...(mirror === undefined ? [] : [mirror]),
   ], { env: { DEBIAN_FRONTEND: "noninteractive" } });
   if (code !== 0) {
     const last = `${stdout}\n${stderr}`.trim().split("\n").slice(-4).join(
       " | ",
     );
-    throw new Error(`Cannot make a root of Debian ${SUITE}: ${last}`);
+    throw new Error(`Cannot make a root of Debian ${suite}: ${last}`);
   }
   await runText(["sh", "-c", FINISH, "sh", directory]);
 }

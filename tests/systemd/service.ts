@@ -15,6 +15,7 @@ import type { LabNode, Pod } from "../lab/node.ts";
 import { Probe, probeText } from "../lab/probe.ts";
 import { skipped } from "../support/skip.ts";
 import { cannotBoot, Machine } from "./machine.ts";
+import type { Suite } from "./root.ts";
 
 export const UNIT = "clusternet.service";
 export const WIREGUARD_GO_UNIT = "clusternet-wireguard-go.service";
@@ -28,6 +29,8 @@ const BUILT = fileURLToPath(
 export const KUBECONFIG = "/etc/kubernetes/kubelet.conf";
 
 export interface ServiceOptions {
+  /** Which Debian the machine is; trixie by default. */
+  readonly suite?: Suite;
   /** Variables to set in clusternet.env. */
   readonly variables?: Readonly<Record<string, string>>;
   /** Paths to texts, drop-ins for example, beside what is deployed. */
@@ -118,6 +121,7 @@ async function bootService(
   }
   const machine = await Machine.boot({
     space: node.space,
+    suite: options.suite,
     prepare: (machine) => deploy(machine, lab, options),
   });
   const service = { lab, machine, node, far };
