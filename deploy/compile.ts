@@ -110,6 +110,10 @@ async function elfMachine(path: string): Promise<number | undefined> {
   return new DataView(header.buffer).getUint16(18, true);
 }
 
+async function isDeno(path: string): Promise<boolean> {
+  return await Deno.realPath(path) === await Deno.realPath(Deno.execPath());
+}
+
 function failure(stderr: string, target: Target): string {
   if (!stderr.includes("/denort-")) {
     return `Cannot compile for ${target}: ${stderr.trim()}`;
@@ -159,6 +163,11 @@ if (import.meta.main) {
   try {
     const options = parseOptions(Deno.args);
     await compile(options);
+    if (options.denort !== undefined && await isDeno(options.denort)) {
+      console.error(
+        `DENORT_BIN=${options.denort} is deno itself: the result will be deno as well, for tests alone`,
+      );
+    }
     const { size } = await Deno.stat(options.output);
     console.log(
       `${relative(Deno.cwd(), options.output)}: ${options.target}, ${

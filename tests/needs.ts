@@ -46,6 +46,12 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
 
 /** Of the builds, and of the tests of what they make. */
 export const PACK_NEEDS: readonly Need[] = [
+  { package: "gcc", why: "compiles shim and launcher", anyOf: ["cc"] },
+  {
+    package: "gcc-aarch64-linux-gnu",
+    why: "compiles them for aarch64",
+    anyOf: ["aarch64-linux-gnu-gcc"],
+  },
   {
     package: "libc6-dev",
     why: "the static C library of the launcher",

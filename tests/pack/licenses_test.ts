@@ -15,6 +15,7 @@ import { tempDir } from "../support/temp_dir.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const NEEDS = {
+  commands: ["cc"],
   files: DEBIAN_PARTS.map(({ name }) => `/usr/share/doc/${name}/copyright`),
 };
 
