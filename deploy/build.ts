@@ -16,7 +16,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Target, TARGETS } from "../ffi/build.ts";
 import { VERSION } from "../mod/core/version.ts";
-import { bundleProgram, PROGRAM } from "./bundle.ts";
+import { bundleFunctions, PROGRAM } from "./bundle.ts";
 import { buildInfo } from "./entry.ts";
 import { compileLauncher, compilerFor } from "./launcher.ts";
 import { manifestText, RUNTIME, sumOf, trailerText } from "./manifest.ts";
@@ -123,7 +123,7 @@ async function runtime(target: Target): Promise<
 }
 
 async function programParts(target: Target): Promise<readonly Part[]> {
-  const files = await bundleProgram({ kind: "bundled", target });
+  const files = await bundleFunctions({ kind: "bundled", target });
   return await Promise.all(
     [...files].map(([name, bytes]) => part(name, 0o644, bytes)),
   );

@@ -12,6 +12,11 @@ import type { BuildKind } from "../mod/core/version.ts";
 import { buildInfo, writeEntry } from "./entry.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const ENCODER = new TextEncoder();
+
+/** What is imported when it is called for, by few, and is most of the bundle. */
+const LIBRARY = "@kubernetes/client-node";
+const LIBRARY_FILE = "client_node";
 
 /** What the first piece is called. */
 export const PROGRAM = "clusternet.js";
@@ -24,6 +29,8 @@ export const PROGRAM = "clusternet.js";
  */
 const IMPORT = /\bimport\(("\.\/[\w-]+\.js")\)/g;
 
+export type Files = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+
 export interface BundleOptions {
   readonly kind: BuildKind;
   /** Whose shim is in it. */
@@ -31,32 +38,86 @@ export interface BundleOptions {
 }
 
 /**
+ * As modules.
+ *
  * @returns the files by name, the first piece is `PROGRAM`
  * @throws {Error} with one sentence for people
  */
 export async function bundleProgram(
   { kind, target }: BundleOptions,
-): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
+): Promise<Files> {
   const importMap = await importMapFor(target);
   const entry = await writeEntry(await buildInfo(kind));
+  const flags = ["--code-splitting", "--import-map", importMap];
+  return await bundle(entry, flags, async (folder) => {
+    const files = new Map<string, Uint8Array<ArrayBuffer>>();
+    const first = `${basename(entry.pathname, ".ts")}.js`;
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    for (const name of names) {
+      const text = await Deno.readTextFile(join(folder, name));
+      const content = text.replaceAll(IMPORT, "import(String($1))");
+      files.set(name === first ? PROGRAM : name, ENCODER.encode(content));
+    }
+    return files;
+  });
+}
+
+/**
+ * As functions: `PROGRAM` is then `deploy/loader.js`, which says why.
+ *
+ * @throws {Error} with one sentence for people
+ */
+export async function bundleFunctions(
+  { kind, target }: BundleOptions,
+): Promise<Files> {
+  const importMap = await importMapFor(target);
+  const entry = await writeEntry(await buildInfo(kind));
+  const library = new URL(`entry-${LIBRARY_FILE}.ts`, entry);
+  await Deno.writeTextFile(library, `export * from "${LIBRARY}";\n`);
+  const flags = ["--format", "cjs", "--import-map", importMap];
+  const only = async (folder: string): Promise<string> => {
+    const [{ name } = { name: "" }] = Deno.readDirSync(folder);
+    return await Deno.readTextFile(join(folder, name));
+  };
+  const program = await bundle(entry, [...flags, "--external", LIBRARY], only);
+  const loader = new URL("loader.js", import.meta.url);
+  return new Map([
+    [PROGRAM, await Deno.readFile(loader)],
+    [
+      "program.js",
+      ENCODER.encode(program.replaceAll(
+        `import("${LIBRARY}")`,
+        `Promise.resolve(require("./${LIBRARY_FILE}.js"))`,
+      )),
+    ],
+    [
+      `${LIBRARY_FILE}.js`,
+      ENCODER.encode(await bundle(library, flags, only)),
+    ],
+  ]);
+}
+
+/** @param take what is wanted of the folder that Deno has written */
+async function bundle<T>(
+  entry: URL,
+  flags: readonly string[],
+  take: (folder: string) => Promise<T>,
+): Promise<T> {
   const folder = await Deno.makeTempDir({ prefix: "clusternet-bundle-" });
   try {
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["bundle", "--quiet", "--frozen", "--platform", "deno"],
-        ...["--minify", "--code-splitting", "--unstable-raw-imports"],
-        ...["--import-map", importMap],
+        ...["--minify", "--unstable-raw-imports", ...flags],
         ...["--outdir", folder, fileURLToPath(entry)],
       ],
       cwd: ROOT,
       stdout: "null",
       stderr: "piped",
     }).output();
-    if (!success) {
-      const text = new TextDecoder().decode(stderr).trim();
-      throw new Error(`Cannot bundle the program: ${text}`);
-    }
-    return await pieces(folder, basename(entry.pathname, ".ts"));
+    if (success) return await take(folder);
+    const text = new TextDecoder().decode(stderr).trim();
+    throw new Error(`Cannot bundle the program: ${text}`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -80,21 +141,4 @@ async function importMapFor(target: Target): Promise<string> {
   await Deno.writeTextFile(temporary, JSON.stringify({ imports }));
   await Deno.rename(temporary, file);
   return file;
-}
-
-async function pieces(
-  folder: string,
-  entry: string,
-): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
-  const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-  const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  for (const name of names) {
-    const text = await Deno.readTextFile(join(folder, name));
-    const content = text.replaceAll(IMPORT, "import(String($1))");
-    files.set(
-      name === `${entry}.js` ? PROGRAM : name,
-      new TextEncoder().encode(content),
-    );
-  }
-  return files;
 }

@@ -22,7 +22,7 @@ export async function writeEntry(info: BuildInfo): Promise<URL> {
   await Deno.mkdir(new URL(".build/", ROOT), { recursive: true });
   const text = `import { main } from "../mod/cli/main.ts";
 
-Deno.exit(await main(Deno.args, ${JSON.stringify(info)}));
+main(Deno.args, ${JSON.stringify(info)}).then(Deno.exit);
 `;
   const temporary = new URL(`${file.href}.${Deno.pid}`);
   await Deno.writeTextFile(temporary, text);

@@ -21,7 +21,8 @@ export function versionText(build: BuildInfo): string {
 
 /** Of the checkout that this file lies in, if it does. */
 function checkoutCommit(): string | undefined {
-  if (!import.meta.url.startsWith("file:")) return undefined;
+  // A bundle has none.
+  if (!import.meta.url?.startsWith("file:")) return undefined;
   try {
     const { success, stdout } = new Deno.Command("git", {
       args: ["rev-parse", "--short=12", "HEAD"],
