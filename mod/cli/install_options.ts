@@ -45,6 +45,7 @@ const UNINSTALL_OPTIONS: readonly Option[] = [
   { name: "purge", metavar: "", fallback: "false", help: "Also link, routes, nftables table, CNI configuration, key and the rest of what the agent made." },
   { name: "yes", metavar: "", fallback: "false", help: "Do not ask before --purge." },
   { name: "force", metavar: "", fallback: "false", help: "Remove files that somebody changed as well." },
+  { name: "node-only", metavar: "", fallback: "false", help: "Only take back what the Node object says of this network: for scripts of packages." },
   ROOT,
 ];
 
@@ -73,6 +74,8 @@ export interface UninstallArguments {
   readonly purge: boolean;
   readonly yes: boolean;
   readonly force: boolean;
+  /** Files and kernel are somebody else's business. */
+  readonly nodeOnly: boolean;
   readonly root: string;
 }
 
@@ -109,6 +112,7 @@ export function parseUninstall(args: readonly string[]): UninstallArguments {
     purge: read.flag("purge"),
     yes: read.flag("yes"),
     force: read.flag("force"),
+    nodeOnly: read.flag("node-only"),
     root: read.path("root", "/"),
   };
 }

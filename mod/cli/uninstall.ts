@@ -45,6 +45,7 @@ import {
   type Purge,
   purgeAll,
   refuseRunning,
+  serviceHere,
 } from "./uninstall_purge.ts";
 
 interface Plan extends FilePlan {
@@ -67,6 +68,7 @@ export async function uninstall(args: readonly string[]): Promise<number> {
   const options = parseUninstall(args);
   const { root, dryRun, purge } = options;
   refuseWithoutRoot("uninstall", root);
+  if (options.nodeOnly) return await leaveNode(options);
   refuseUnasked(options);
   using _lock = dryRun ? undefined : lockPlace(root);
   const plan = await makePlan(options);
@@ -81,6 +83,18 @@ export async function uninstall(args: readonly string[]): Promise<number> {
     return 1;
   }
   return await carryOut(plan, options);
+}
+
+/** The agent has ended; link and routes stay. */
+async function leaveNode(options: UninstallArguments): Promise<number> {
+  const service = await serviceHere();
+  if (options.dryRun) {
+    listNode(service, options);
+    return 0;
+  }
+  const unsaid = await withdraw(service, options);
+  tellNode(service, { purge: options.purge, unsaid });
+  return unsaid === undefined ? 0 : 1;
 }
 
 async function carryOut(

@@ -21,12 +21,16 @@ import { findRemains, purgeStep } from "../sys/remains.ts";
 import { loadShim, type Shim } from "../sys/shim.ts";
 import { readYaml } from "../sys/yaml_file.ts";
 import { ENV_FILE } from "./install_files.ts";
+import type { NodeService } from "./uninstall_node.ts";
 
-export interface Purge extends PurgePlan {
-  readonly config: Config;
-  /** The variables that the service had. */
-  readonly env: Readonly<Record<string, string>>;
+export interface Purge extends PurgePlan, NodeService {
   readonly shim: Shim;
+}
+
+/** @throws {FatalError} of exit code 1 */
+export async function serviceHere(): Promise<NodeService> {
+  const env = Object.fromEntries(parseEnvFile(readIfThere(ENV_FILE)));
+  return { config: await serviceConfig(env), env };
 }
 
 /**
@@ -36,16 +40,15 @@ export interface Purge extends PurgePlan {
  * @throws {FatalError} of exit code 1
  */
 export async function lookForRemains(gone: readonly string[]): Promise<Purge> {
-  const env = Object.fromEntries(parseEnvFile(readIfThere(ENV_FILE)));
-  const config = await serviceConfig(env);
+  const service = await serviceHere();
   const shim = await loadShim();
   const remains = await findRemains({
     shim,
-    config,
+    config: service.config,
     runtime: unpackedRuntime(),
     gone,
   });
-  return { ...planPurge(remains), config, env, shim };
+  return { ...planPurge(remains), ...service, shim };
 }
 
 /** @throws {FatalError} while an agent runs */

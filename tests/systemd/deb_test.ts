@@ -6,7 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
+import { outputFolder } from "../../deploy/build.ts";
 import { makeDeb } from "../../deploy/deb.ts";
 import { EXECUTABLE } from "../../deploy/deb_files.ts";
 import {
@@ -14,6 +15,7 @@ import {
   ENV_FILE,
   EXECUTABLE as INSTALLED,
 } from "../../mod/cli/install_files.ts";
+import { NETWORK_UNAVAILABLE } from "../../mod/core/node_condition.ts";
 import { VERSION } from "../../mod/core/version.ts";
 import { eventually } from "../lab/harness.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -29,6 +31,8 @@ import {
 } from "./service.ts";
 
 const NEWER = "99.0.0";
+
+const BUILT = join(outputFolder(Deno.build.arch), "clusternet");
 
 const KEY = "/var/lib/clusternet/private.key";
 
@@ -83,10 +87,8 @@ serviceTest(
     await claim("purging takes what is clusternet's, and nothing else", () => {
       return purges(service);
     });
-    await claim("installed after that, it is another node", async () => {
-      await dpkg(machine, ["--install", now]);
-      await configure(service);
-      await settled(service);
+    await claim("it takes over from clusternet install", () => {
+      return takesOver(service, now);
     });
   },
 );
@@ -162,13 +164,48 @@ async function staysOff(service: Service, deb: string): Promise<void> {
 async function removes(service: Service): Promise<void> {
   const { machine } = service;
   const before = await lasting(service);
+  assert.deepEqual(await networkConditions(service), ["False"]);
   await losesNothingBothWays(service, async () => {
     await dpkg(machine, ["--remove", "clusternet"]);
   });
   assert.deepEqual(await lasting(service), before);
+  assert.deepEqual(await networkConditions(service), []);
   assert.equal(await isActive(machine, UNIT), false);
   assert.match(await packageState(machine), /^deinstall ok config-files /);
   await machine.sh(`test ! -e ${EXECUTABLE}; test ! -e /usr/lib/clusternet`);
+}
+
+/** The one file was there before, with files in /etc that go before the package's. */
+async function takesOver(service: Service, deb: string): Promise<void> {
+  const { machine, node } = service;
+  await machine.copyIn(BUILT, "/root/clusternet");
+  await machine.must([
+    ...["/root/clusternet", "install", "--node-name", node.name],
+  ]);
+  await settled(service);
+  const before = await lasting(service);
+  await losesNothingBothWays(service, async () => {
+    const { stderr } = await machine.run([
+      ...["dpkg", "--force-confold", "--install", deb],
+    ], { env: { DEBIAN_FRONTEND: "noninteractive" } });
+    assert.match(
+      stderr,
+      /\/etc\/systemd\/system\/clusternet\.service goes before/,
+    );
+    await machine.must([INSTALLED, "uninstall"]);
+    await eventually("the package's program runs", async () => {
+      const pid = await mainPid(machine, UNIT);
+      const { stdout } = await machine.run(["cat", `/proc/${pid}/cmdline`]);
+      return stdout.includes("/usr/lib/clusternet/clusternet.runtime/") &&
+          await isActive(machine, UNIT)
+        ? true
+        : undefined;
+    }, 30_000);
+    await settled(service);
+  });
+  assert.deepEqual(await lasting(service), before);
+  assert.equal(await enabled(machine, UNIT), "enabled");
+  await machine.sh(`test ! -e ${INSTALLED}`);
 }
 
 async function purges({ machine }: Service): Promise<void> {
@@ -200,6 +237,16 @@ find /run -name '*clusternet*' -not -path '/run/log/*'`);
     "somebody else's routes",
   );
   await machine.sh("rm /var/lib/clusternet/notes; ip link delete alien0");
+}
+
+/** What the Node object says of NetworkUnavailable. */
+async function networkConditions(
+  { lab, node }: Service,
+): Promise<readonly string[]> {
+  const { status } = await lab.api.node(node.name);
+  return (status?.conditions ?? [])
+    .filter(({ type }) => type === NETWORK_UNAVAILABLE)
+    .map(({ status }) => status);
 }
 
 /** Copies it there. @returns its path there */
