@@ -15,6 +15,7 @@ import { build, outputFolder } from "./build.ts";
 import { must } from "./exec.ts";
 import { makeContext } from "./image_context.ts";
 import { type ImageLabels, imageLabels, sourceTime } from "./image_labels.ts";
+import { licensesText } from "./licenses.ts";
 import {
   addImage,
   archive,
@@ -86,12 +87,13 @@ export async function makeImages(
 ): Promise<readonly ImageArchive[]> {
   const { targets, formats, output = `${ROOT}.build/image` } = options;
   const labels = await imageLabels(options);
+  const licenses = await licensesText();
   const work = await Deno.makeTempDir({ prefix: "clusternet-image-" });
   try {
     const built: { readonly target: Target; readonly folder: string }[] = [];
     for (const target of targets) {
       const folder = join(work, target);
-      await buildImage(target, { folder, labels });
+      await buildImage(target, { folder, labels, licenses });
       built.push({ target, folder: join(folder, "image") });
     }
     await Deno.mkdir(output, { recursive: true });
@@ -111,12 +113,16 @@ export async function makeImages(
 /** `FOLDER/image`: the image as buildah leaves it, with plain layers. */
 async function buildImage(
   target: Target,
-  options: { readonly folder: string; readonly labels: ImageLabels },
+  options: {
+    readonly folder: string;
+    readonly labels: ImageLabels;
+    readonly licenses: string;
+  },
 ): Promise<void> {
-  const { folder, labels } = options;
+  const { folder, labels, licenses } = options;
   const context = join(folder, "context");
   await build(target);
-  await makeContext(context, outputFolder(target));
+  await makeContext(context, { built: outputFolder(target), licenses });
   const buildah = (...args: readonly string[]): Promise<string> =>
     must([
       "buildah",

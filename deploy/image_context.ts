@@ -44,10 +44,16 @@ const MOUNTED_FILES: readonly string[] = [
 
 const DOCS: readonly string[] = ["LICENSE", "README.md", "CHANGELOG.md"];
 
-/** @param built folder of `deno task build`, with `launcher` and `runtime/` */
+export interface ContextOptions {
+  /** Folder of `deno task build`, with `launcher` and `runtime/`. */
+  readonly built: string;
+  /** Those of others in it. */
+  readonly licenses: string;
+}
+
 export async function makeContext(
   folder: string,
-  built: string,
+  { built, licenses }: ContextOptions,
 ): Promise<void> {
   const runtime = join(folder, "runtime");
   const program = join(folder, "program");
@@ -65,6 +71,9 @@ export async function makeContext(
       false,
     );
   }
+  const licensesFile = join(program, DOC_DIR, "THIRD_PARTY_LICENSES");
+  await Deno.writeTextFile(licensesFile, licenses);
+  await Deno.chmod(licensesFile, 0o644);
   for (const path of MOUNT_POINTS) await makeFolder(join(program, path));
   for (const path of MOUNTED_FILES) await makeFile(join(program, path));
   await Deno.symlink("../run", join(program, "var/run"));

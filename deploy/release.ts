@@ -6,7 +6,7 @@
  * @module
  */
 
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Target, TARGETS } from "../ffi/build.ts";
@@ -17,8 +17,10 @@ import { makeDeb } from "./deb.ts";
 import { must } from "./exec.ts";
 import { makeImages } from "./image.ts";
 import { sourceTime } from "./image_labels.ts";
+import { LICENSES_FILE, licensesText } from "./licenses.ts";
 import { sumOf } from "./manifest.ts";
 import { LAYER_FORMATS } from "./oci.ts";
+import { sbomText } from "./sbom.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -59,7 +61,10 @@ export interface ReleaseFile {
 type Part = (folder: string, options: ReleaseOptions) => Promise<void>;
 
 /** In this order: the executables are in all that follows. */
-const PARTS: readonly Part[] = [executables, packages, images, units, rules];
+const PARTS: readonly Part[] = [
+  ...[executables, packages, images, units, rules],
+  ...[materials, licenses],
+];
 
 /** @throws {Error} one sentence: what could not be made, and why */
 export async function makeRelease(
@@ -144,6 +149,22 @@ async function units(folder: string): Promise<void> {
 async function rules(folder: string): Promise<void> {
   const name = `clusternet-${VERSION}-rbac.yaml`;
   await Deno.copyFile(join(ROOT, "deploy/rbac.yaml"), join(folder, name));
+}
+
+/** A bill of them for each machine, in CycloneDX. */
+async function materials(
+  folder: string,
+  { targets }: ReleaseOptions,
+): Promise<void> {
+  for (const target of targets) {
+    const file = join(folder, `${executableName(target)}.cdx.json`);
+    await Deno.writeTextFile(file, await sbomText(target));
+  }
+}
+
+async function licenses(folder: string): Promise<void> {
+  const file = join(folder, basename(LICENSES_FILE));
+  await Deno.writeTextFile(file, await licensesText());
 }
 
 async function filesOf(folder: string): Promise<readonly ReleaseFile[]> {

@@ -113,6 +113,19 @@ async function assertConfined({ pod }: Container): Promise<void> {
   assert.match(mounts.get("/") ?? "", /^ro\b/);
   assert.match(mounts.get("/proc/sys") ?? "", /^ro\b/);
   assert.match(mounts.get(PROC_SYS_NET) ?? "", /^rw\b/);
+  assert.equal(memoryLimit(pid), pod.memoryLimit);
+}
+
+/** Bytes: cgroup v1 where the controller is there, else v2. */
+function memoryLimit(pid: number): number {
+  const text = Deno.readTextFileSync(`/proc/${pid}/cgroup`);
+  const v1 = /^\d+:memory:(.*)$/m.exec(text)?.[1];
+  const v2 = /^0::(.*)$/m.exec(text)?.[1] ?? "";
+  return Number(Deno.readTextFileSync(
+    v1 === undefined
+      ? `/sys/fs/cgroup${v2}/memory.max`
+      : `/sys/fs/cgroup/memory${v1}/memory.limit_in_bytes`,
+  ));
 }
 
 /** Options by mount point, of the mount and not of its file system. */

@@ -84,10 +84,12 @@ imageTest(
   },
 );
 
-imageTest("the image has its licence, and no shell", async () => {
+imageTest("the image has its licences, and no shell", async () => {
   const { rootfs } = await builtImage();
   const names = (await listing(rootfs)).map((line) => line.split(" ")[6] ?? "");
-  assert.ok(names.includes(`${DOC_DIR.slice(1)}/LICENSE`));
+  for (const name of ["LICENSE", "THIRD_PARTY_LICENSES"]) {
+    assert.ok(names.includes(`${DOC_DIR.slice(1)}/${name}`), name);
+  }
   const programs = (await must([
     ...["find", rootfs, "-type", "f", "-perm", "/111", "-printf", "%P\n"],
   ])).trimEnd().split("\n").sort();

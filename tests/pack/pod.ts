@@ -63,7 +63,7 @@ export function agentPod(node: LabNode): Pod {
       { source: SERVICE_ACCOUNT_DIR, target: SERVICE_ACCOUNT, readOnly: true },
     ],
     capabilities: ["CAP_NET_ADMIN"],
-    memoryLimit: 128 * 1024 * 1024,
+    memoryLimit: 64 * 1024 * 1024,
   };
 }
 
