@@ -19,16 +19,15 @@ import {
 } from "../core/file_plan.ts";
 import { wantsHelp } from "../core/flags.ts";
 import { type Installed, installedText } from "../core/installed.ts";
+import { parseInterface } from "../core/option_values.ts";
 import {
   type CommandLine,
-  NETWORKD,
   planStart,
-  SERVICE,
   type Systemd,
 } from "../core/service_plan.ts";
 import { type BuildInfo, VERSION } from "../core/version.ts";
 import { type Content, digestOf, findFile } from "../sys/place_files.ts";
-import { awaitActive, observeSystemd } from "../sys/systemctl.ts";
+import { observeSystemd } from "../sys/systemctl.ts";
 import { applyFiles, RECORD_TEXT, runAll, sweep } from "./install_apply.ts";
 import { deployedFiles, ENV_FILE, EXECUTABLE_MODE } from "./install_files.ts";
 import {
@@ -47,9 +46,10 @@ import {
   refusePart,
   refuseWithoutRoot,
 } from "./install_place.ts";
+import { reportService, tellNetworkd } from "./install_report.ts";
 
-/** How long the agent may take until it is ready, before we say how it stands. */
-const READY_MS = 30_000;
+/** The variable of --interface. */
+const INTERFACE = "CLUSTERNET_INTERFACE";
 
 interface Wanted extends WantedFile {
   readonly content: Content;
@@ -103,7 +103,7 @@ export async function install(
   }
   const good = await runAll(plan.commands);
   console.log(`clusternet ${VERSION} is installed`);
-  tellNetworkd(plan, systemd);
+  tellNetworkd(changedPaths(plan.actions), systemd);
   const code = await reportService(systemd, options);
   return good ? code : 1;
 }
@@ -144,11 +144,16 @@ function makePlan(
 
 function wantedFiles(
   executable: string,
-  { prefix, variables }: InstallArguments,
+  { root, prefix, variables }: InstallArguments,
 ): readonly Wanted[] {
   const path = `${prefix === "/" ? "" : prefix}/bin/clusternet`;
   const self: Content = { kind: "copy", of: executable };
-  const texts = deployedFiles({ executable: path, variables }).map((file) => {
+  const files = deployedFiles({
+    executable: path,
+    variables,
+    link: linkName(new Map([...variablesThere(root), ...variables])),
+  });
+  const texts = files.map((file) => {
     const content: Content = { kind: "text", text: file.text };
     const { target, mode, config } = file;
     return { path: target, mode, config, content, ...digestOf(content) };
@@ -212,7 +217,7 @@ function refuseWithoutSystemd(
 function refuseOtherVariables({ root, variables }: InstallArguments): void {
   const file = below(root, ENV_FILE);
   if (findFile(file).kind === "nothing") return;
-  const now = parseEnvFile(Deno.readTextFileSync(file));
+  const now = variablesThere(root);
   for (const [name, value] of variables) {
     const there = now.get(name);
     if (there === value) continue;
@@ -226,49 +231,21 @@ function refuseOtherVariables({ root, variables }: InstallArguments): void {
   }
 }
 
-/** It reads this drop-in at no other time, and we do not touch the host's network. */
-function tellNetworkd({ actions }: Plan, systemd: Systemd): void {
-  const changed = changedPaths(actions).some((path) =>
-    path.includes("/networkd.conf.d/")
-  );
-  if (!changed || systemd.kind !== "running") return;
-  if (!systemd.activeUnits.includes(NETWORKD)) return;
-  console.log(
-    "systemd-networkd leaves our routes alone from its next start on: `systemctl restart systemd-networkd` at a quiet time",
-  );
+/** `undefined`: the default, also for a name that the agent will refuse. */
+function linkName(variables: ReadonlyMap<string, string>): string | undefined {
+  try {
+    return parseInterface(variables.get(INTERFACE) ?? "");
+  } catch {
+    return undefined;
+  }
 }
 
-/** How the service stands now. @returns the exit code */
-async function reportService(
-  systemd: Systemd,
-  { start }: InstallArguments,
-): Promise<number> {
-  if (systemd.kind === "none") {
-    console.log(
-      `systemctl is not here, so nothing was enabled: start \`clusternet run\` by what takes systemd's place`,
-    );
-    return 0;
+/** None where there is no file yet. */
+function variablesThere(root: string): ReadonlyMap<string, string> {
+  try {
+    return parseEnvFile(Deno.readTextFileSync(below(root, ENV_FILE)));
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return new Map();
+    throw new FatalError(`Cannot read ${below(root, ENV_FILE)}`, 1, { cause });
   }
-  if (systemd.kind === "offline") {
-    console.log(`${SERVICE} is enabled, and starts when systemd does`);
-    return 0;
-  }
-  if (!start) {
-    console.log(
-      `${SERVICE} is enabled; \`systemctl restart clusternet\` starts it, or the next boot`,
-    );
-    return 0;
-  }
-  const { state, status, complaint } = await awaitActive(READY_MS);
-  if (state === "active") {
-    console.log(`${SERVICE} is active${status === "" ? "" : `: ${status}`}`);
-    return 0;
-  }
-  const said = [status, complaint].find((text) => text !== "");
-  console.error(
-    `clusternet: The files are in place, but ${SERVICE} is ${state}${
-      said === undefined ? "" : ` (${said})`
-    }; \`journalctl -u clusternet\` has all of it`,
-  );
-  return 1;
 }

@@ -32,6 +32,9 @@ export const EXECUTABLE = "/usr/local/bin/clusternet";
 
 export const ENV_FILE = "/etc/clusternet/clusternet.env";
 
+/** As the texts have it, and --interface by default. */
+const LINK = "clusternet";
+
 export const EXECUTABLE_MODE = 0o755;
 
 export interface DeployedFile {
@@ -50,14 +53,20 @@ export interface DeployOptions {
   readonly executable: string;
   /** Variables to set in the file of variables. */
   readonly variables?: ReadonlyMap<string, string>;
+  /** The link that others are to leave alone; "clusternet" by default. */
+  readonly link?: string | undefined;
 }
 
 /** All of them but the executable. */
 export function deployedFiles(
-  { executable, variables = new Map() }: DeployOptions,
+  { executable, variables = new Map(), link = LINK }: DeployOptions,
 ): readonly DeployedFile[] {
   const drop = (text: string, folder: string, name: string): DeployedFile => ({
-    text: text.replaceAll(EXECUTABLE, executable),
+    text: text.replaceAll(EXECUTABLE, executable)
+      .replace(/^(Name=|unmanaged-devices\+=interface-name:)clusternet$/m, (
+        _,
+        start: string,
+      ) => `${start}${link}`),
     target: `/etc/${folder}/${name}`,
     packaged: `/usr/lib/${folder}/${name}`,
     mode: 0o644,

@@ -149,6 +149,32 @@ Deno.test("flags of run go into the file of variables", async () => {
   );
 });
 
+Deno.test("another link is the one that the network managers leave alone, now and later", async () => {
+  await using tree = await Tree.make();
+  const names = async (): Promise<readonly string[]> => {
+    const files = [
+      "/etc/systemd/network/10-clusternet.network",
+      "/etc/NetworkManager/conf.d/10-clusternet.conf",
+    ];
+    const texts = await Promise.all(files.map((file) => tree.read(file)));
+    return texts.map((text) => /[=:](\w+)$/m.exec(text)?.[1] ?? "");
+  };
+  succeeded(await tree.install("--interface", "wg7"));
+  assert.deepEqual(await names(), ["wg7", "wg7"]);
+  assert.match(succeeded(await tree.install()), /nothing to do/);
+  await tree.write(ENV, "CLUSTERNET_INTERFACE=wg8\n");
+  succeeded(await tree.install());
+  assert.deepEqual(await names(), ["wg8", "wg8"]);
+});
+
+Deno.test("of two installs at once the second has nothing to do", async () => {
+  await using tree = await Tree.make();
+  const said = (await Promise.all([tree.install(), tree.install()]))
+    .map(succeeded);
+  const idle = said.filter((text) => text.includes("nothing to do"));
+  assert.equal(idle.length, 1, said.join("\n"));
+});
+
 Deno.test("flags that run would refuse are refused before anything is written", async () => {
   await using tree = await Tree.make();
   const rows: readonly [readonly string[], RegExp][] = [
