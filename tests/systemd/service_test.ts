@@ -73,7 +73,10 @@ serviceTest("the service", {}, async (service) => {
   await claim("leaves link, routes and peers when it is stopped", async () => {
     const before = [await tunnels(service), await dataPlane(machine)];
     await losesNothingBothWays(service, async () => {
+      const begin = performance.now();
       await machine.must(["systemctl", "stop", UNIT]);
+      const took = performance.now() - begin;
+      assert.ok(took < 5_000, `${took} ms`);
       await pause(500);
       const after = [await tunnels(service), await dataPlane(machine)];
       assert.deepEqual(after, before);
@@ -139,6 +142,31 @@ serviceTest("the service", {}, async (service) => {
       assert.equal((await machine.show(UNIT, ["MainPID"])).MainPID, MainPID);
     },
   );
+
+  const deaf =
+    "is READY within 20 s though neither name servers nor API server answer, and keeps its peers";
+  await claim(deaf, async () => {
+    const before = await tunnels(service);
+    const good = kubeconfig(lab.settings.apiUrl);
+    // Nobody has that address; the gateway drops what is for it.
+    await machine.write("/etc/resolv.conf", "nameserver 192.0.2.1\n");
+    const away = kubeconfig("http://api.example:6443");
+    await machine.write(KUBECONFIG, away, 0o600);
+    await losesNothingBothWays(service, async () => {
+      const begin = performance.now();
+      await machine.must(["systemctl", "restart", UNIT]);
+      const took = performance.now() - begin;
+      assert.ok(took < 20_000, `${took} ms`);
+      assert.equal(await tunnels(service), before);
+      const { StatusText } = await machine.show(UNIT, ["StatusText"]);
+      assert.match(StatusText ?? "", /^(Starting|Degraded): /);
+      await machine.write(KUBECONFIG, good, 0o600);
+      await machine.must(["systemctl", "reload", UNIT]);
+      await settled(service);
+    });
+    await machine.write("/etc/resolv.conf", "");
+    assert.equal(await tunnels(service), before);
+  });
 
   await claim("has its own kernel privileges and no others", async () => {
     const { MainPID } = await machine.show(UNIT, ["MainPID"]);

@@ -82,5 +82,25 @@ Deno.test({
         assert.deepEqual(complaints, []);
       },
     );
+    await context.step(
+      "wireguard-go is started where the kernel has no WireGuard, and it is installed",
+      async () => {
+        const start = async (): Promise<string> => {
+          await machine.must(["systemctl", "start", WIREGUARD_GO_UNIT]);
+          const { ActiveState = "" } = await machine.show(WIREGUARD_GO_UNIT, [
+            "ActiveState",
+          ]);
+          await machine.must(["systemctl", "stop", WIREGUARD_GO_UNIT]);
+          return ActiveState;
+        };
+        // The container's /sys is a tmpfs of nspawn's.
+        const module = "/sys/module/wireguard";
+        assert.equal(await start(), "active");
+        await machine.sh(`mount -o remount,rw /sys; mkdir -p ${module}`);
+        assert.equal(await start(), "inactive");
+        await machine.sh(`rmdir ${module}; chmod -x /usr/bin/wireguard-go`);
+        assert.equal(await start(), "inactive");
+      },
+    );
   },
 });
