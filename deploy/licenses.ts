@@ -10,7 +10,7 @@ import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "../mod/core/version.ts";
 import {
-  cratesInDeno,
+  cratesIn,
   debianPackages,
   type NpmPackage,
   npmPackages,
@@ -30,7 +30,7 @@ interface Notice {
 /** @throws {Error} where a package has no licence, or is not here */
 export async function licensesText(): Promise<string> {
   const npm = await npmPackages();
-  const crates = await cratesInDeno();
+  const crates = cratesIn(await Deno.readFile(Deno.execPath()));
   const debian = await Promise.all(
     (await debianPackages()).map(async ({ name, version, part }) => ({
       heading: `${name} ${version} of Debian: ${part}`,

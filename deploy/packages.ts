@@ -156,9 +156,8 @@ async function bundledSources(): Promise<readonly string[]> {
  * As far as Deno's executable tells: the crates that it names in messages of
  * its own, "…/registry/src/INDEX/NAME-VERSION/src/FILE".
  */
-export async function cratesInDeno(): Promise<readonly Crate[]> {
-  const bytes = await Deno.readFile(Deno.execPath());
-  const text = new TextDecoder("latin1").decode(bytes);
+export function cratesIn(deno: Uint8Array): readonly Crate[] {
+  const text = new TextDecoder("latin1").decode(deno);
   const path =
     /registry\/src\/[\w.-]+\/([A-Za-z]\w*(?:-\w*[A-Za-z]\w*)*)-(\d+\.\d+\.\d+[\w.+-]*)\//g;
   const found = new Map<string, Crate>();

@@ -16,12 +16,14 @@ import { buildInfo } from "./entry.ts";
 import { compileLauncher, compilerFor } from "./launcher.ts";
 import { sumOf } from "./manifest.ts";
 import {
-  cratesInDeno,
+  cratesIn,
   type DebianPackage,
   debianPackages,
   type NpmPackage,
   npmPackages,
 } from "./packages.ts";
+
+import { runtimeParts } from "./runtime_files.ts";
 
 const { Component } = Models;
 type Component = Models.Component;
@@ -45,7 +47,7 @@ export async function sbomText(target: Target): Promise<string> {
   );
   const of = (...names: readonly string[]): readonly Component[] =>
     names.flatMap((name) => debian.get(name) ?? []);
-  const deno = await denoComponent();
+  const deno = await denoComponent(target);
   depend(deno, of("libc6", "libgcc-s1"));
   const shim = await shimComponent(target);
   const launcher = await launcherComponent(target);
@@ -125,19 +127,23 @@ async function directOf(
 }
 
 /** With what its executable tells of its own parts. */
-async function denoComponent(): Promise<Component> {
+async function denoComponent(target: Target): Promise<Component> {
+  const { files } = await runtimeParts(target);
+  const file = files.find(({ path }) => path === "deno");
+  const bytes = await Deno.readFile(file?.source ?? Deno.execPath());
   const { deno: version, v8: v8Version } = Deno.version;
   const deno = new Component(Enums.ComponentType.Platform, "deno", {
     ...{ version, purl: `pkg:npm/deno@${version}`, bomRef: "deno" },
   });
   license(deno, "MIT");
+  deno.hashes.set(Enums.HashAlgorithm["SHA-256"], await sumOf(bytes));
   const v8 = new Component(Enums.ComponentType.Library, "v8", {
     ...{ version: v8Version, bomRef: "v8" },
     purl: `pkg:generic/v8@${v8Version}`,
   });
   license(v8, "BSD-3-Clause");
   deno.components.add(v8);
-  for (const { name, version } of await cratesInDeno()) {
+  for (const { name, version } of cratesIn(bytes)) {
     const purl = `pkg:cargo/${name}@${encodeURIComponent(version)}`;
     deno.components.add(
       new Component(Enums.ComponentType.Library, name, {

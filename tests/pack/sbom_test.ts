@@ -12,10 +12,12 @@ import "ajv-formats-draft2019";
 import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { sumOf } from "../../deploy/manifest.ts";
 import { DEBIAN_PARTS, npmPackages } from "../../deploy/packages.ts";
 import { sbomText } from "../../deploy/sbom.ts";
 import { VERSION } from "../../mod/core/version.ts";
 import { skipped } from "../support/skip.ts";
+import { tempDir } from "../support/temp_dir.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const TARGET = Deno.build.arch === "aarch64" ? "aarch64" : "x86_64";
@@ -130,11 +132,12 @@ sbomTest(
     for (const { name } of DEBIAN_PARTS) {
       assert.match(find(name).purl ?? "", /^pkg:deb\/debian\//);
     }
-    const shim = await Deno.readFile(new URL(".build/netlink.so", ROOT));
-    const digest = await crypto.subtle.digest("SHA-256", shim);
-    assert.deepEqual(find("netlink.so").hashes, [
-      { alg: "SHA-256", content: new Uint8Array(digest).toHex() },
-    ]);
+    const sum = async (path: string | URL): Promise<unknown> => [
+      { alg: "SHA-256", content: await sumOf(await Deno.readFile(path)) },
+    ];
+    assert.deepEqual(deno.hashes, await sum(Deno.execPath()));
+    const shim = new URL(".build/netlink.so", ROOT);
+    assert.deepEqual(find("netlink.so").hashes, await sum(shim));
     assert.equal(find("launcher").hashes?.[0]?.content.length, 64);
   },
 );
@@ -158,5 +161,29 @@ sbomTest(
     visit(metadata.component["bom-ref"]);
     const alone = components.filter((each) => !reached.has(each["bom-ref"]));
     assert.deepEqual(alone.map(({ name }) => name), []);
+  },
+);
+
+sbomTest(
+  "the task writes it where it is told to, and refuses other arguments",
+  async () => {
+    await using dir = await tempDir();
+    const task = async (args: readonly string[]): Promise<string> => {
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["task", "--quiet", "sbom", ...args],
+        cwd: ROOT,
+      }).output();
+      return new TextDecoder().decode(new Uint8Array([...stdout, ...stderr]));
+    };
+    const output = `${dir.path}/here/sbom.json`;
+    assert.match(
+      await task(["--output", output]),
+      /sbom\.json: \d+ components/,
+    );
+    assert.equal(await Deno.readTextFile(output), await sbom());
+    assert.match(
+      await task(["--target", "riscv64"]),
+      /^Cannot read the arguments "--target riscv64": --target x86_64\|aarch64, --output FILE$/m,
+    );
   },
 );
