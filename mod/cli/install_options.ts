@@ -5,10 +5,12 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import { parseArguments } from "../core/arguments.ts";
 import { OPTIONS, variableName } from "../core/config.ts";
 import {
   type Command,
+  type GivenByName,
   type Option,
   optionRows,
   parseFlags,
@@ -96,8 +98,8 @@ export function parseInstall(args: readonly string[]): InstallArguments {
     dryRun: read.flag("dry-run"),
     start: !read.flag("no-start"),
     force: read.flag("force"),
-    prefix: read.path("prefix", "/usr/local"),
-    root: read.path("root", "/"),
+    prefix: read.value("prefix", parsePrefixPath) ?? "/usr/local",
+    root: read.value("root", parseRoot) ?? "/",
     variables: new Map(
       forService.map(({ option, text }) => [variableName(option), text]),
     ),
@@ -113,7 +115,7 @@ export function parseUninstall(args: readonly string[]): UninstallArguments {
     yes: read.flag("yes"),
     force: read.flag("force"),
     nodeOnly: read.flag("node-only"),
-    root: read.path("root", "/"),
+    root: read.value("root", parseRoot) ?? "/",
   };
 }
 
@@ -146,13 +148,32 @@ export function uninstallHelp(): string {
   ].join("\n");
 }
 
-function reader(args: readonly string[], command: Command): {
-  readonly given: ReturnType<typeof parseFlags>;
+/** It stands in the units, where spaces and some signs mean something else (systemd.syntax(7)). */
+function parsePrefixPath(text: string): string {
+  const path = text.replace(/(?<=.)\/+$/, "");
+  if (path === "/") return path;
+  if (/^[\w@+:.,/-]*$/.test(path)) return parseAbsolutePath(path);
+  throw new SyntaxError(
+    "units can name only paths of letters, digits and @+:.,-_",
+  );
+}
+
+/** As the shell completes it: relative, with a slash behind. */
+function parseRoot(text: string): string {
+  if (text !== "") return resolve(text);
+  throw new SyntaxError("give a directory");
+}
+
+interface Reader {
+  readonly given: GivenByName;
   flag(name: string): boolean;
-  path(name: string, fallback: string): string;
-} {
+  /** `undefined`: not given. */
+  value<T>(name: string, from: (text: string) => T): T | undefined;
+}
+
+function reader(args: readonly string[], command: Command): Reader {
   const given = parseFlags(args, command);
-  const parse = <T>(name: string, from: (text: string) => T): T | undefined => {
+  const value = <T>(name: string, from: (text: string) => T): T | undefined => {
     const found = given.get(name);
     if (found === undefined) return undefined;
     try {
@@ -164,9 +185,7 @@ function reader(args: readonly string[], command: Command): {
   };
   return {
     given,
-    flag: (name) => parse(name, parseSwitch) ?? false,
-    path: (name, fallback) =>
-      parse(name, (text) => text === "/" ? text : parseAbsolutePath(text)) ??
-        fallback,
+    value,
+    flag: (name) => value(name, parseSwitch) ?? false,
   };
 }

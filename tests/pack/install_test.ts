@@ -183,6 +183,7 @@ Deno.test("flags that run would refuse are refused before anything is written", 
     [["--once"], /Unknown flag --once/],
     [["--dryrun"], /did you mean --dry-run\?/],
     [["--prefix", "usr"], /Cannot use --prefix usr: give the whole path/],
+    [["--prefix", "/my dir"], /Cannot use --prefix \/my dir: units can name/],
     [["now"], /Unexpected argument "now"/],
   ];
   for (const [args, sentence] of rows) {
@@ -203,7 +204,7 @@ Deno.test("the admin's configuration is never overwritten, --force or not", asyn
 
 Deno.test("--prefix is where the executable goes, and where the units look for it", async () => {
   await using tree = await Tree.make();
-  succeeded(await tree.install("--prefix", "/opt/clusternet"));
+  succeeded(await tree.install("--prefix", "/opt/clusternet/"));
   assert.equal(await tree.read("/opt/clusternet/bin/clusternet"), "one");
   assert.match(
     await tree.read(UNIT),
