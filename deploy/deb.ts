@@ -15,6 +15,7 @@ import { CNI_RUN_DIRECTORY } from "../mod/sys/conflist_file.ts";
 import { LOCK_DIRECTORY } from "../mod/sys/lock.ts";
 import { tableName } from "../mod/core/nftables.ts";
 import { LINK_ALIAS, ROUTE_PROTOCOL } from "../mod/core/state.ts";
+import { STATE_FILE_NAME } from "../mod/core/state_record.ts";
 import { VERSION } from "../mod/core/version.ts";
 import { build, outputFolder } from "./build.ts";
 import {
@@ -89,6 +90,7 @@ export async function makeDeb(options: DebOptions): Promise<string> {
       ["CNI_RUN", CNI_RUN_DIRECTORY],
       ["LOCK", LOCK_DIRECTORY],
       ["TABLE", tableName("clusternet")],
+      ["STATE", STATE_FILE_NAME],
     ]);
     await writeControl(folder, await controlFiles(values), files);
     await settle(folder, date);

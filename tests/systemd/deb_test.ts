@@ -21,6 +21,7 @@ import { eventually } from "../lab/harness.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import type { Machine } from "./machine.ts";
 import {
+  KUBECONFIG,
   losesNothingBothWays,
   type Service,
   serviceTest,
@@ -84,6 +85,12 @@ serviceTest(
       await settled(service);
       assert.equal(await machine.must(["cat", KEY]), before);
     });
+    await claim(
+      "purging takes nothing from an agent that runs otherwise",
+      () => {
+        return sparesOthers(service, now);
+      },
+    );
     await claim("purging takes what is clusternet's, and nothing else", () => {
       return purges(service);
     });
@@ -115,7 +122,9 @@ async function installs(service: Service, deb: string): Promise<void> {
 }
 
 /** What outlives the agent. */
-async function lasting(service: Service): Promise<unknown> {
+async function lasting(
+  service: Service,
+): Promise<Readonly<Record<string, string>>> {
   const { machine } = service;
   return {
     key: await machine.must(["cat", KEY]),
@@ -125,7 +134,8 @@ async function lasting(service: Service): Promise<unknown> {
     routes: await machine.sh(
       "ip route show proto 78; ip -6 route show proto 78",
     ),
-    variables: await machine.must(["cat", ENV_FILE]),
+    table: await machine.must(["nft", "--stateless", "list", "ruleset"]),
+    variables: await machine.sh(`cat ${ENV_FILE} || true`),
     conflist: await machine.must(["cat", CONFLIST]),
   };
 }
@@ -178,7 +188,6 @@ async function removes(service: Service): Promise<void> {
 /** The one file was there before, with files in /etc that go before the package's. */
 async function takesOver(service: Service, deb: string): Promise<void> {
   const { machine, node } = service;
-  await machine.copyIn(BUILT, "/root/clusternet");
   await machine.must([
     ...["/root/clusternet", "install", "--node-name", node.name],
   ]);
@@ -208,6 +217,29 @@ async function takesOver(service: Service, deb: string): Promise<void> {
   await machine.sh(`test ! -e ${INSTALLED}`);
 }
 
+/** As when a DaemonSet follows the package. */
+async function sparesOthers(service: Service, deb: string): Promise<void> {
+  const { machine, node } = service;
+  await dpkg(machine, ["--remove", "clusternet"]);
+  const before = await lasting(service);
+  await machine.copyIn(BUILT, "/root/clusternet");
+  await machine.must([
+    ...["systemd-run", "--quiet", "--unit=another", "--property=Type=notify"],
+    ...["/root/clusternet", "--runtime-dir", "/root/runtime", "run"],
+    ...["--node-name", node.name, "--kubeconfig", KUBECONFIG],
+  ]);
+  await losesNothingBothWays(service, async () => {
+    await dpkg(machine, ["--purge", "clusternet"]);
+  });
+  const { variables: _, ...after } = await lasting(service);
+  assert.deepEqual({ ...after, variables: before.variables }, before);
+  await machine.must(["systemctl", "stop", "another"]);
+  await machine.must(["rm", "-r", "/root/runtime"]);
+  await dpkg(machine, ["--install", deb]);
+  await configure(service);
+  await settled(service);
+}
+
 async function purges({ machine }: Service): Promise<void> {
   await machine.sh(`
 echo keep > /var/lib/clusternet/notes
@@ -222,6 +254,7 @@ ip route add unreachable 198.51.100.0/24 proto 79`);
 ip -o link show | grep clusternet || true
 ip route show table all proto 78
 ip -6 route show table all proto 78
+nft list tables
 pgrep -l 'clusternet|wireguard-go' || true
 find / -xdev -name '*clusternet*' -not -path '/proc/*' -not -path '/sys/*' \\
   -not -path '/root/*' -not -path '/var/lib/dpkg/*' -not -path '/var/log/*'
