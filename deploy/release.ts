@@ -147,8 +147,12 @@ async function units(folder: string): Promise<void> {
 
 /** For kubectl. */
 async function rules(folder: string): Promise<void> {
-  const name = `clusternet-${VERSION}-rbac.yaml`;
-  await Deno.copyFile(join(ROOT, "deploy/rbac.yaml"), join(folder, name));
+  for (const name of ["rbac.yaml", "daemonset.yaml"]) {
+    await Deno.copyFile(
+      join(ROOT, "deploy", name),
+      join(folder, `clusternet-${VERSION}-${name}`),
+    );
+  }
 }
 
 /** A bill of them for each machine, in CycloneDX. */

@@ -7,7 +7,6 @@
  */
 
 import assert from "node:assert/strict";
-import { VERSION } from "../../mod/core/version.ts";
 import {
   addPods,
   cannotRun,
@@ -26,11 +25,18 @@ import { tempDir } from "../support/temp_dir.ts";
 import { type BuiltImage, builtImage, listing } from "./built_image.ts";
 import { agentPid, type Container, type Engine } from "./container.ts";
 import { Containerd } from "./containerd.ts";
-import { agentPod, type Pod, PROC_SYS_NET, withoutMount } from "./pod.ts";
+import {
+  agentPod,
+  imageOfManifest,
+  type Pod,
+  PROC_SYS_NET,
+  withoutMount,
+} from "./pod.ts";
 import { runc } from "./runc.ts";
 import { PROFILE } from "./seccomp.ts";
 
-const IMAGE = `localhost/clusternet:${VERSION}`;
+/** The name in the manifest is the one that the archive is imported under. */
+const IMAGE = imageOfManifest();
 
 interface Scene {
   readonly lab: Lab;

@@ -29,6 +29,7 @@ const ARCH = Deno.build.arch;
 /** Of a release for this machine alone. */
 const NAMES: readonly string[] = [
   "THIRD_PARTY_LICENSES",
+  `clusternet-${VERSION}-daemonset.yaml`,
   `clusternet-${VERSION}-linux-${ARCH}`,
   `clusternet-${VERSION}-linux-${ARCH}.cdx.json`,
   `clusternet-${VERSION}-rbac.yaml`,
