@@ -19,7 +19,7 @@ import { VERSION } from "../mod/core/version.ts";
 import { bundleFunctions, PROGRAM } from "./bundle.ts";
 import { buildInfo } from "./entry.ts";
 import { compileLauncher, compilerFor } from "./launcher.ts";
-import { manifestText, RUNTIME, sumOf, trailerText } from "./manifest.ts";
+import { executableOf, manifestText, RUNTIME, sumOf } from "./manifest.ts";
 import {
   LAUNCHER_VARIABLES,
   NO_PROMPT,
@@ -70,14 +70,14 @@ export async function build(target: Target): Promise<void> {
     await compileLauncher(compilerFor(target), launcher);
     const { parts, versions } = await runtime(target);
     const program = await programParts(target);
-    const manifest = ENCODER.encode(manifestText({
+    const manifest = manifestText({
       versions,
       files: [...parts, ...program].map(({ path, mode, bytes, sum }) => ({
         ...{ path, mode, sum },
         size: bytes.length,
       })),
       command: COMMAND,
-    }));
+    });
     const key = parts.map(({ sum }) => sum).join(" ");
     const executable = await executableOf([
       await Deno.readFile(launcher),
@@ -87,7 +87,11 @@ export async function build(target: Target): Promise<void> {
     if (await holds(folder, executable)) return;
     await writeFiles(temporary, [
       { path: "clusternet", mode: 0o755, bytes: executable },
-      { path: "runtime/manifest", mode: 0o644, bytes: manifest },
+      {
+        path: "runtime/manifest",
+        mode: 0o644,
+        bytes: ENCODER.encode(manifest),
+      },
       ...[...parts, ...program].map((part) => ({
         ...part,
         path: `runtime/${part.path}`,
@@ -131,20 +135,6 @@ async function programParts(target: Target): Promise<readonly Part[]> {
 
 async function part(path: string, mode: number, bytes: Bytes): Promise<Part> {
   return { path, mode, bytes, sum: await sumOf(bytes) };
-}
-
-/** @param pieces launcher and frames */
-async function executableOf(
-  pieces: readonly [launcher: Bytes, ...frames: Bytes[]],
-  manifest: Bytes,
-): Promise<Bytes> {
-  const [, ...frames] = pieces;
-  const trailer = trailerText(
-    frames.reduce((sum, { length }) => sum + length, 0),
-    { size: manifest.length, sum: await sumOf(manifest) },
-  );
-  const all = new Blob([...pieces, manifest, trailer]);
-  return new Uint8Array(await all.arrayBuffer());
 }
 
 /** Is there what was built before, and the same? Whoever runs it is left alone. */

@@ -21,6 +21,8 @@
  * @module
  */
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
 export interface ManifestFile {
   readonly path: string;
   readonly mode: number;
@@ -67,19 +69,30 @@ export function manifestText(
   return `${lines.join("\n")}\n`;
 }
 
-/** What closes the executable. `framesSize`: bytes between launcher and manifest. */
-export function trailerText(
-  framesSize: number,
-  manifest: { readonly size: number; readonly sum: string },
-): string {
+/**
+ * The whole file.
+ *
+ * @param pieces the launcher, and frames that give the manifest's files
+ */
+export async function executableOf(
+  pieces: readonly [launcher: Bytes, ...frames: Bytes[]],
+  manifest: string,
+): Promise<Bytes> {
+  const [launcher, ...frames] = pieces;
+  const text = new TextEncoder().encode(manifest);
   const hex = (size: number): string => size.toString(16).padStart(16, "0");
-  return `clusternet-run1 ${hex(framesSize)} ${
-    hex(manifest.size)
-  } ${manifest.sum}\n`;
+  const size = frames.reduce((sum, { length }) => sum + length, 0);
+  const trailer = `clusternet-run1 ${hex(size)} ${
+    hex(text.length)
+  } ${await sumOf(
+    text,
+  )}\n`;
+  const all = new Blob([launcher, ...frames, text, trailer]);
+  return new Uint8Array(await all.arrayBuffer());
 }
 
 /** SHA-256, as 64 hex digits. */
-export async function sumOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+export async function sumOf(bytes: Bytes): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   return new Uint8Array(digest).toHex();
 }
