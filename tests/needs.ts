@@ -68,6 +68,21 @@ export const PACK_NEEDS: readonly Need[] = [
     anyOf: libraries("libnettle.a"),
   },
   {
+    package: "busybox-static",
+    why: "small programs for the launcher to unpack",
+    anyOf: ["busybox"],
+  },
+  {
+    package: "strace",
+    why: "ends the launcher before its every system call",
+    anyOf: ["strace"],
+  },
+  {
+    package: "musl",
+    why: "another C library, on a root of a test",
+    anyOf: ["/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"],
+  },
+  {
     package: "zstd",
     why: "packs Deno into the executable",
     anyOf: ["zstd"],
