@@ -22,7 +22,7 @@ import type { Found } from "../core/network_verdict.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
-import { stepText } from "../core/step_text.ts";
+import { shortText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
 import type { Nodes } from "./nodes.ts";
 import { observe, type World } from "./observe.ts";
@@ -129,9 +129,11 @@ export class Reconciler {
     );
     const outages = [...want.waiting, ...planned.blocked, ...grave];
     if (missing !== undefined && failures.length === 0) {
-      const sentence = `Not in place after it was set: ${stepText(missing)}`;
+      const sentence = `Not in place after it was set: ${shortText(missing)}`;
       problems.push(sentence);
-      if (missing.kind !== "peer") outages.push(sentence);
+      // Nor does a table that somebody keeps deleting part pods from each other.
+      const minor = ["peer", "set-table"].includes(missing.kind);
+      if (!minor) outages.push(sentence);
     }
     const clean = missing === undefined && have.peersComplete !== false;
     if (clean) this.#remember(have);

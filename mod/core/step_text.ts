@@ -54,6 +54,13 @@ export function stepText(step: Step): string {
   }
 }
 
+/** The same, for sentences: a whole table is too long for them. */
+export function shortText(step: Step): string {
+  return step.kind === "set-table"
+    ? `nftables' table inet ${step.table.name}`
+    : stepText(step);
+}
+
 /** As `ip route` takes and shows it; it tells the family by the destination. */
 export function routeText(route: Route): string {
   const words: string[] = route.type === "unicast" ? [] : [route.type];
