@@ -18,9 +18,14 @@ export interface Previous {
   readonly what: string;
 }
 
-/** @returns where there is none to build, a sentence that says why */
-export async function findPrevious(): Promise<Previous | string> {
+/**
+ * @param root of a checkout
+ * @returns where there is none to build, why: "needs …"
+ */
+export async function findPrevious(root = ROOT): Promise<Previous | string> {
   if (findCommand("git") === undefined) return "needs git";
+  const git = (args: readonly string[]): Promise<string | undefined> =>
+    output("git", args, root);
   const before = await git(["rev-parse", "--verify", "--quiet", "HEAD^"]);
   if (before === undefined) {
     return "needs the commit before this one: a deeper clone";
@@ -54,10 +59,15 @@ export async function buildPrevious(
   return join(clone, ".build", "bundled", "clusternet");
 }
 
-async function git(args: readonly string[]): Promise<string | undefined> {
-  const { success, stdout } = await new Deno.Command("git", {
+/** `undefined`: it failed. */
+async function output(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<string | undefined> {
+  const { success, stdout } = await new Deno.Command(command, {
     args: [...args],
-    cwd: ROOT,
+    cwd,
     stderr: "null",
   }).output();
   return success ? new TextDecoder().decode(stdout).trim() : undefined;
