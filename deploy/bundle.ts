@@ -14,18 +14,13 @@ import { buildInfo, writeEntry } from "./entry.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const ENCODER = new TextEncoder();
 
-/** What is imported when it is called for, by few, and is most of the bundle. */
-const LIBRARY = "@kubernetes/client-node";
-const LIBRARY_FILE = "client_node";
-
 /** What the first piece is called. */
 export const PROGRAM = "clusternet.js";
 
 /**
  * Names of a piece as `import()` has them. Deno reads whatever a module names,
- * at each start, even where that is never called for: 4 MB of
- * `@kubernetes/client-node`, 100 MB of memory and half a second. It does not
- * look into a call.
+ * at each start, even where that is never called for. It does not look into a
+ * call.
  */
 const IMPORT = /\bimport\(("\.\/[\w-]+\.js")\)/g;
 
@@ -72,28 +67,15 @@ export async function bundleFunctions(
 ): Promise<Files> {
   const importMap = await importMapFor(target);
   const entry = await writeEntry(await buildInfo(kind));
-  const library = new URL(`entry-${LIBRARY_FILE}.ts`, entry);
-  await Deno.writeTextFile(library, `export * from "${LIBRARY}";\n`);
   const flags = ["--format", "cjs", "--import-map", importMap];
-  const only = async (folder: string): Promise<string> => {
+  const program = await bundle(entry, flags, async (folder) => {
     const [{ name } = { name: "" }] = Deno.readDirSync(folder);
-    return await Deno.readTextFile(join(folder, name));
-  };
-  const program = await bundle(entry, [...flags, "--external", LIBRARY], only);
+    return await Deno.readFile(join(folder, name));
+  });
   const loader = new URL("loader.js", import.meta.url);
   return new Map([
     [PROGRAM, await Deno.readFile(loader)],
-    [
-      "program.js",
-      ENCODER.encode(program.replaceAll(
-        `import("${LIBRARY}")`,
-        `Promise.resolve(require("./${LIBRARY_FILE}.js"))`,
-      )),
-    ],
-    [
-      `${LIBRARY_FILE}.js`,
-      ENCODER.encode(await bundle(library, flags, only)),
-    ],
+    ["program.js", program],
   ]);
 }
 

@@ -13,7 +13,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   core: ["core", "zod"],
   wire: ["core", "wire"],
   agent: ["core", "agent"],
-  sys: ["core", "wire", "sys", "js-yaml", "@kubernetes/client-node", "node:"],
+  sys: ["core", "wire", "sys", "js-yaml", "node:"],
   cli: ["core", "wire", "agent", "sys", "cli", "js-yaml", "node:"],
 };
 

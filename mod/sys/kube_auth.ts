@@ -19,7 +19,7 @@ import {
   readKubeconfig,
 } from "./kubeconfig.ts";
 import { type Login, ProgramLogin } from "./kube_exec.ts";
-import { ProviderLogin } from "./kube_plugin.ts";
+import { ProviderLogin } from "./kube_oidc.ts";
 import { Secret } from "./secret.ts";
 import { fileReason } from "./yaml_file.ts";
 
@@ -104,7 +104,10 @@ async function byKubeconfig(
       const own = await credentialsOf(now);
       if (login === undefined) return own;
       const { caCerts } = own;
-      const given = await login.credentials({ server: now.server, caCerts });
+      const section = now.plugin?.section;
+      const given = await login.credentials({
+        ...{ section, server: now.server, caCerts },
+      });
       return {
         caCerts,
         clientCert: given.clientCert ?? own.clientCert,
@@ -123,16 +126,16 @@ async function byKubeconfig(
 }
 
 function loginOf(
-  { plugin, context }: KubeContext,
+  { plugin }: KubeContext,
   file: string,
 ): Login | undefined {
   switch (plugin?.kind) {
     case undefined:
       return undefined;
     case "exec":
-      return new ProgramLogin(file, plugin.section, { dir: plugin.dir });
+      return new ProgramLogin(file, plugin);
     case "auth-provider":
-      return new ProviderLogin(file, context);
+      return new ProviderLogin(file, plugin);
   }
 }
 

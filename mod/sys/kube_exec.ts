@@ -20,8 +20,10 @@ export interface LoginCredentials {
   readonly authorization: Secret | undefined;
 }
 
-/** The cluster, for programs that ask for it (`provideClusterInfo`). */
-export interface LoginCluster {
+export interface LoginRequest {
+  /** Of the kubeconfig as it is now: `exec` or `auth-provider` of the user. */
+  readonly section: unknown;
+  /** The cluster's, for programs that ask for it (`provideClusterInfo`). */
   readonly server: string;
   /** PEM. */
   readonly caCerts: readonly string[];
@@ -29,7 +31,7 @@ export interface LoginCluster {
 
 export interface Login {
   /** @throws {Error} one sentence */
-  credentials(cluster: LoginCluster): Promise<LoginCredentials>;
+  credentials(request: LoginRequest): Promise<LoginCredentials>;
   /** The server has refused what it got. */
   forget(): void;
 }
@@ -54,34 +56,26 @@ const PATIENCE_MS = 60_000;
 
 export class ProgramLogin implements Login {
   readonly #file: string;
-  readonly #section: unknown;
   readonly #dir: string;
   #kept: Kept | undefined;
 
-  /**
-   * @param file the kubeconfig, for messages
-   * @param section its `users[].user.exec`
-   */
-  constructor(file: string, section: unknown, options: {
-    /** Of the file: what a command with a slash is relative to. */
-    readonly dir: string;
-  }) {
+  /** @param file the kubeconfig, for messages; `dir`: what a command with a slash is relative to */
+  constructor(file: string, { dir }: { readonly dir: string }) {
     this.#file = file;
-    this.#section = section;
-    this.#dir = options.dir;
+    this.#dir = dir;
   }
 
   forget(): void {
     this.#kept = undefined;
   }
 
-  async credentials(cluster: LoginCluster): Promise<LoginCredentials> {
+  async credentials(request: LoginRequest): Promise<LoginCredentials> {
     if (this.#kept !== undefined && Date.now() < this.#kept.expires) {
       return this.#kept.credentials;
     }
     try {
-      const program = parseProgram(this.#section, this.#dir);
-      this.#kept = parseCredential(await ask(program, cluster));
+      const program = parseProgram(request.section, this.#dir);
+      this.#kept = parseCredential(await ask(program, request));
       return this.#kept.credentials;
     } catch (error) {
       this.#kept = undefined;
@@ -117,7 +111,7 @@ function parseProgram(section: unknown, dir: string): Program {
 }
 
 /** What it prints. It inherits our environment, whatever of it we may read. */
-async function ask(program: Program, cluster: LoginCluster): Promise<string> {
+async function ask(program: Program, cluster: LoginRequest): Promise<string> {
   const { command, args, env, hint } = program;
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), PATIENCE_MS);
@@ -147,7 +141,7 @@ async function ask(program: Program, cluster: LoginCluster): Promise<string> {
   }
 }
 
-function execInfo(program: Program, cluster: LoginCluster): string {
+function execInfo(program: Program, cluster: LoginRequest): string {
   const ca = new TextEncoder().encode(cluster.caCerts.join(""));
   const info = {
     "server": cluster.server,

@@ -17,10 +17,13 @@ export type Material =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "text"; readonly text: Secret };
 
-export type Plugin =
-  /** `dir`: of the file that has the section. */
-  | { readonly kind: "exec"; readonly section: unknown; readonly dir: string }
-  | { readonly kind: "auth-provider" };
+export interface Plugin {
+  readonly kind: "exec" | "auth-provider";
+  /** What the user's entry says under that key. */
+  readonly section: unknown;
+  /** Of the file that says it. */
+  readonly dir: string;
+}
 
 export interface KubeContext {
   readonly server: string;
@@ -32,8 +35,6 @@ export interface KubeContext {
   readonly basic: Secret | undefined;
   /** A program or an identity provider gives the credentials. */
   readonly plugin: Plugin | undefined;
-  /** Names of the entries, for the plugin. */
-  readonly context: string;
 }
 
 interface Document {
@@ -68,7 +69,6 @@ export async function readKubeconfig(
   const userName = text(context, "user") ?? "";
   const user = userName === "" ? undefined : entry(documents, "user", userName);
   return {
-    context: name,
     ...ofCluster(cluster),
     ...(user === undefined ? NO_USER : ofUser(user)),
   };
@@ -164,7 +164,7 @@ function ofCluster(
   };
 }
 
-type User = Omit<KubeContext, "server" | "proxyUrl" | "ca" | "context">;
+type User = Omit<KubeContext, "server" | "proxyUrl" | "ca">;
 
 const NO_USER: User = {
   clientCert: undefined,
@@ -201,17 +201,12 @@ function ofUser(user: Entry): User {
 }
 
 function pluginOf({ value, file }: Entry): Plugin | undefined {
-  const section = (key: string): unknown => {
-    const found = property(value, key);
-    return typeof found === "object" ? found ?? undefined : undefined;
-  };
-  const exec = section("exec");
-  if (exec !== undefined) {
-    return { kind: "exec", section: exec, dir: dirname(file) };
+  for (const kind of ["exec", "auth-provider"] as const) {
+    const section = property(value, kind);
+    if (typeof section !== "object" || section === null) continue;
+    return { kind, section, dir: dirname(file) };
   }
-  return section("auth-provider") === undefined
-    ? undefined
-    : { kind: "auth-provider" };
+  return undefined;
 }
 
 /** The file wins: it is the one that is rotated. */

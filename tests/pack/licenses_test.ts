@@ -84,7 +84,7 @@ licensesTest(
       await Deno.readTextFile(`${dir.path}/main.js.map`),
     );
     const foreign = sources.filter((source) => /\/npm\//.test(source));
-    assert(foreign.length > 500, `${foreign.length} files`);
+    assert(foreign.length > 100, `${foreign.length} files`);
     const without = foreign.filter((source) =>
       !headings.some((heading) => {
         const [, name, version] = /^(\S+) (\S+) \([^)]+\)$/.exec(heading) ?? [];
