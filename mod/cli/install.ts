@@ -25,6 +25,7 @@ import {
   planStart,
   type Systemd,
 } from "../core/service_plan.ts";
+import { directoriesToLetIn } from "../core/service_sandbox.ts";
 import { type BuildInfo, VERSION } from "../core/version.ts";
 import { type Content, digestOf, findFile } from "../sys/place_files.ts";
 import { observeSystemd } from "../sys/systemctl.ts";
@@ -148,10 +149,12 @@ function wantedFiles(
 ): readonly Wanted[] {
   const path = `${prefix === "/" ? "" : prefix}/bin/clusternet`;
   const self: Content = { kind: "copy", of: executable };
+  const all = new Map([...variablesThere(root), ...variables]);
   const files = deployedFiles({
     executable: path,
     variables,
-    link: linkName(new Map([...variablesThere(root), ...variables])),
+    link: linkName(all),
+    letIn: directoriesToLetIn(all),
   });
   const texts = files.map((file) => {
     const content: Content = { kind: "text", text: file.text };

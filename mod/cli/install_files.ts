@@ -26,6 +26,8 @@ import userspace from "../../deploy/systemd/clusternet-wireguard-go.service" wit
   type: "text",
 };
 import { setInEnvFile } from "../core/env_file.ts";
+import { SERVICE } from "../core/service_plan.ts";
+import { letInText } from "../core/service_sandbox.ts";
 
 /** Where `clusternet install` puts the executable, and the units look for it. */
 export const EXECUTABLE = "/usr/local/bin/clusternet";
@@ -55,11 +57,13 @@ export interface DeployOptions {
   readonly variables?: ReadonlyMap<string, string>;
   /** The link that others are to leave alone; "clusternet" by default. */
   readonly link?: string | undefined;
+  /** Directories that the service's sandbox has to let in beside its own. */
+  readonly letIn?: readonly string[];
 }
 
 /** All of them but the executable. */
 export function deployedFiles(
-  { executable, variables = new Map(), link = LINK }: DeployOptions,
+  { executable, variables = new Map(), link = LINK, letIn = [] }: DeployOptions,
 ): readonly DeployedFile[] {
   const drop = (text: string, folder: string, name: string): DeployedFile => ({
     text: text.replaceAll(EXECUTABLE, executable)
@@ -87,6 +91,9 @@ export function deployedFiles(
     drop(network, "systemd/network", "10-clusternet.network"),
     drop(networkManager, "NetworkManager/conf.d", "10-clusternet.conf"),
     drop(userspace, "systemd/system", "clusternet-wireguard-go.service"),
+    ...letIn.length === 0 ? [] : [
+      drop(letInText(letIn), `systemd/system/${SERVICE}.d`, "10-paths.conf"),
+    ],
     // Last: it needs all the others.
     drop(service, "systemd/system", "clusternet.service"),
   ];

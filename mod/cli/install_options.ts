@@ -17,6 +17,7 @@ import {
   usage,
 } from "../core/flags.ts";
 import { parseAbsolutePath, parseSwitch } from "../core/option_values.ts";
+import { hiddenBy } from "../core/service_sandbox.ts";
 
 const DRY_RUN: Option = {
   name: "dry-run",
@@ -85,7 +86,7 @@ export interface UninstallArguments {
 export function parseInstall(args: readonly string[]): InstallArguments {
   const read = reader(args, INSTALL);
   const forService = SERVICE_OPTIONS.flatMap((option) => {
-    const text = read.given.get(option.name)?.text;
+    const text = read.value(option.name, (given) => pathOf(option, given));
     return text === undefined ? [] : [{ option, text }];
   });
   // The same checks as at the start; the host's name is not to be judged here.
@@ -155,6 +156,21 @@ function parsePrefixPath(text: string): string {
   if (/^[\w@+:.,/-]*$/.test(path)) return parseAbsolutePath(path);
   throw new SyntaxError(
     "units can name only paths of letters, digits and @+:.,-_",
+  );
+}
+
+/** Options that name a file; of the first two the agent takes a relative path as well. */
+const FILES = ["kubeconfig", "config", "private-key-file", "cni-conf-file"];
+
+/** As the service will see it, which has another working directory and a sandbox. */
+function pathOf({ name }: Option, text: string): string {
+  if (!FILES.includes(name) || text === "") return text;
+  const relative = ["kubeconfig", "config"].includes(name);
+  const path = relative ? resolve(text) : text;
+  const place = hiddenBy(path);
+  if (place === undefined) return path;
+  throw new SyntaxError(
+    `the service does not see ${place}; put the file below /etc`,
   );
 }
 

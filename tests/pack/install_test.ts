@@ -167,6 +167,19 @@ Deno.test("another link is the one that the network managers leave alone, now an
   assert.deepEqual(await names(), ["wg8", "wg8"]);
 });
 
+Deno.test("a place where the agent writes is let into its sandbox, and goes with the unit", async () => {
+  await using tree = await Tree.make();
+  const dropIn = `${UNIT}.d/10-paths.conf`;
+  const flags = ["--cni-conf-file", "/opt/cni/net.d/10-clusternet.conflist"];
+  succeeded(await tree.install(...flags));
+  assert.match(
+    await tree.read(dropIn),
+    /^ReadWritePaths="-\/opt\/cni\/net\.d"$/m,
+  );
+  await tree.write(ENV, "");
+  assert(succeeded(await tree.install()).includes(`rm ${dropIn}\n`));
+});
+
 Deno.test("of two installs at once the second has nothing to do", async () => {
   await using tree = await Tree.make();
   const said = (await Promise.all([tree.install(), tree.install()]))
@@ -181,6 +194,10 @@ Deno.test("flags that run would refuse are refused before anything is written", 
     [["--cluster-cidr", "10.0.0.1/16"], /has host bits; write 10\.0\.0\.0\/16/],
     [["--listen-port", "0"], /Cannot use --listen-port 0/],
     [["--once"], /Unknown flag --once/],
+    [
+      ["--kubeconfig", "/root/kc"],
+      /--kubeconfig \/root\/kc: the service does not see \/root/,
+    ],
     [["--dryrun"], /did you mean --dry-run\?/],
     [["--prefix", "usr"], /Cannot use --prefix usr: give the whole path/],
     [["--prefix", "/my dir"], /Cannot use --prefix \/my dir: units can name/],
