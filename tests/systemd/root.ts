@@ -18,6 +18,12 @@ const PACKAGES: readonly string[] = [
   ...["wireguard-tools", "wireguard-go"],
 ];
 
+/** What one of them has in addition; nothing of it is started by a boot. */
+const MORE: Readonly<Record<Suite, readonly string[]>> = {
+  bookworm: [],
+  trixie: ["network-manager"],
+};
+
 /** Changes whenever `FINISH` does something else. */
 const RECIPE = "1";
 
@@ -32,6 +38,9 @@ echo 5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e > etc/machine-id
 echo machine > etc/hostname
 printf '127.0.0.1 localhost machine\\n::1 localhost\\n' > etc/hosts
 : > etc/resolv.conf
+if [ -e usr/sbin/NetworkManager ]; then
+  chroot . systemctl disable NetworkManager.service
+fi
 rm -rf var/cache/apt/archives/*.deb var/lib/apt/lists/* var/log/*.log tmp/*
 chroot . ldconfig
 chroot . journalctl --update-catalog
@@ -43,21 +52,26 @@ export async function debianRoot(suite: Suite): Promise<string> {
   const cache = Deno.env.get("XDG_CACHE_HOME") || `${home}/.cache`;
   const roots = `${cache}/clusternet/roots`;
   await Deno.mkdir(roots, { recursive: true });
-  const key = await digest([suite, RECIPE, ...PACKAGES, FINISH]);
+  const packages = [...PACKAGES, ...MORE[suite]];
+  const key = await digest([suite, RECIPE, ...packages, FINISH]);
   const directory = `${roots}/${suite}-${key.slice(0, 12)}`;
   if (!await exists(directory)) {
     console.log(`making a root of Debian ${suite}, once: about a minute`);
-    await buildOnce(directory, (path) => build(suite, path));
+    await buildOnce(directory, (path) => build(suite, packages, path));
   }
   await touch(directory);
   return directory;
 }
 
-async function build(suite: Suite, directory: string): Promise<void> {
+async function build(
+  suite: Suite,
+  packages: readonly string[],
+  directory: string,
+): Promise<void> {
   const mirror = await debianMirror();
   const { code, stdout, stderr } = await run([
     ...["debootstrap", "--variant=minbase"],
-    `--include=${PACKAGES.join(",")}`,
+    `--include=${packages.join(",")}`,
     ...[suite, directory],
     ...(mirror === undefined ? [] : [mirror]),
   ], { env: { DEBIAN_FRONTEND: "noninteractive" } });
