@@ -56,7 +56,7 @@ function imageTest(name: string, body: (scene: Scene) => Promise<void>): void {
     Deno.test({ name, ignore: true, fn: () => {} });
     return;
   }
-  labTest(name, { nodes: 2, secure: true }, async (lab) => {
+  labTest(name, { nodes: 2, pods: [4, 6], secure: true }, async (lab) => {
     const image = await builtImage();
     await using temporary = await tempDir();
     await lab.boot();
@@ -68,17 +68,23 @@ function imageTest(name: string, body: (scene: Scene) => Promise<void>): void {
 }
 
 /** The image on that node, by runc. */
-function byRunc({ image, folder }: Scene, node: LabNode): Engine {
+function byRunc(
+  { image, folder }: Scene,
+  node: LabNode,
+  readOnly = true,
+): Engine {
   const { rootfs, config } = image;
-  return runc(node, { rootfs, config: config.config, folder });
+  return runc(node, { rootfs, config: config.config, folder, readOnly });
 }
 
+/** From the archive with zstd layers: the other one is what runc's root is made of. */
 async function byContainerd(
   { image, folder }: Scene,
   node: LabNode,
 ): Promise<Containerd> {
-  const { file } = image.archive;
-  return await Containerd.start(node, { folder, archive: file, image: IMAGE });
+  const archive = image.archives.find(({ format }) => format === "zstd")?.file;
+  assert.ok(archive !== undefined);
+  return await Containerd.start(node, { folder, archive, image: IMAGE });
 }
 
 /** The other node runs it too. */
@@ -156,8 +162,10 @@ async function assertPings(lab: Lab): Promise<void> {
 }
 
 async function assertForwarding(node: LabNode): Promise<void> {
-  const file = "/proc/sys/net/ipv4/ip_forward";
-  assert.equal(await node.space.must(["cat", file]), "1\n");
+  for (const name of ["ipv4/ip_forward", "ipv6/conf/all/forwarding"]) {
+    const file = `/proc/sys/net/${name}`;
+    assert.equal(await node.space.must(["cat", file]), "1\n", name);
+  }
 }
 
 /** SIGTERM, and how it goes. */
@@ -174,7 +182,9 @@ imageTest(
     const { lab, first, image } = scene;
     const before = await listing(image.rootfs);
     await using one = byRunc(scene, first).run(agentPod(first));
-    await using two = byRunc(scene, other(scene)).run(agentPod(other(scene)));
+    // This one could write, and the look at the root below would find it.
+    await using two = byRunc(scene, other(scene), false)
+      .run(agentPod(other(scene)));
     await Promise.all([inSync(one), inSync(two)]);
     await settled(lab);
     await assertConfined(one);
@@ -183,6 +193,7 @@ imageTest(
     await assertPings(lab);
     const plane = await dataPlane(first);
     await assertStops(one);
+    await two.stop();
     assert.equal(await dataPlane(first), plane, "the data plane stays");
     assert.deepEqual(await listing(image.rootfs), before);
   },
