@@ -7,6 +7,7 @@
 
 import type { LinkAddress, Prefix } from "../core/address.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
+import type { ForwardDrop } from "../core/forward.ts";
 import type { Table } from "../core/nftables.ts";
 import type {
   Device,
@@ -76,6 +77,8 @@ export interface TablePort {
    * with ENOENT or EOPNOTSUPP where the kernel lacks a part of nf_tables.
    */
   replace(table: Table): Promise<void>;
+  /** Of iptables, as far as it is nf_tables too. */
+  forwardDrops(): Promise<readonly ForwardDrop[]>;
 }
 
 /** The CNI configuration that a container runtime would load. */

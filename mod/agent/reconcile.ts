@@ -24,6 +24,7 @@ import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
 import { shortText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
+import { FirewallWatch } from "./firewall.ts";
 import type { Nodes } from "./nodes.ts";
 import { observe, type World } from "./observe.ts";
 
@@ -60,6 +61,7 @@ interface Wanted extends Desired {
 
 export class Reconciler {
   readonly #options: ReconcileOptions;
+  readonly #firewall: FirewallWatch;
   /** The last clean observation; `undefined`: read everything. */
   #cached: State | undefined;
   #cachedPeers = new PeerTable([]);
@@ -73,6 +75,7 @@ export class Reconciler {
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
+    this.#firewall = new FirewallWatch(options.world.tables, options.log);
   }
 
   /** Did the last look at the device find our own key in it? */
@@ -138,6 +141,7 @@ export class Reconciler {
     const clean = missing === undefined && have.peersComplete !== false;
     if (clean) this.#remember(have);
     this.#standing = problems;
+    await this.#firewall.look(want.podCidrs);
     const network = this.#found(want, outages);
     return { scope: "full", applied, problems, clean, network };
   }

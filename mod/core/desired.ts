@@ -66,6 +66,8 @@ export interface Desired {
   readonly state: State;
   /** Sentences: what is missing. Not ready while there are any. */
   readonly waiting: readonly string[];
+  /** Our own podCIDRs that can be used. */
+  readonly podCidrs: readonly Prefix[];
   /** Sentences: what is left out for good. Ready all the same. */
   readonly notes: readonly string[];
 }
@@ -103,7 +105,7 @@ export function desired(input: DesiredInput): Desired {
       : undefined,
   };
   const waiting = [...waitingFor(input), ...own.waiting];
-  return { state, waiting, notes: own.notes };
+  return { state, waiting, podCidrs: own.usable, notes: own.notes };
 }
 
 interface OwnCidrs {

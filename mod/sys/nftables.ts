@@ -8,22 +8,28 @@
  * @module
  */
 
+import type { Family } from "../core/address.ts";
 import { ERRNO, KernelError } from "../core/errors.ts";
+import type { ForwardDrop } from "../core/forward.ts";
 import type { Table } from "../core/nftables.ts";
 import {
   encodeBatch,
   NETLINK_NETFILTER,
   NFPROTO_INET,
 } from "../wire/nfnetlink.ts";
+import { encodeFamily } from "../wire/family.ts";
 import {
+  decodeAccepted,
   decodeChain,
   decodeGeneration,
   decodeRule,
   decodeTable,
   deleteTable,
+  dumpChainRules,
   dumpChains,
   dumpRules,
   dumpTables,
+  getChain,
   getGeneration,
   replaceTable,
 } from "../wire/nftables.ts";
@@ -62,6 +68,24 @@ export class Nftables {
   async replace(table: Table): Promise<void> {
     this.#seen = undefined;
     await this.#batch(replaceTable(table), `replace table inet ${table.name}`);
+  }
+
+  /** Of iptables, as far as it is nf_tables too. */
+  async forwardDrops(): Promise<readonly ForwardDrop[]> {
+    const drops: ForwardDrop[] = [];
+    for (const family of [4, 6] as const) {
+      try {
+        using socket = new NetlinkSocket(this.#shim, NETLINK_NETFILTER);
+        const drop = await forwardDrop(socket, family);
+        if (drop !== undefined) drops.push(drop);
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        if (error.errno !== ERRNO.ENOENT && !isMissing(error.errno)) {
+          throw error;
+        }
+      }
+    }
+    return drops;
   }
 
   /** Is there a table `inet NAME`? Where the kernel has no nf_tables, there is none. */
@@ -105,6 +129,31 @@ export class Nftables {
       before = after;
     }
   }
+}
+
+/** iptables' own names. */
+const FORWARD = { table: "filter", name: "FORWARD" };
+
+/** `undefined`: it drops nothing by policy. */
+async function forwardDrop(
+  socket: NetlinkSocket,
+  version: Family,
+): Promise<ForwardDrop | undefined> {
+  const family = encodeFamily(version); // NFPROTO_IPV4 and NFPROTO_IPV6
+  const what = "read the chain FORWARD";
+  const record = await socket.request(
+    getChain(family, FORWARD),
+    what,
+    decodeChain,
+  );
+  const chain = record?.chain;
+  if (chain?.hook !== "forward" || chain.policy !== "drop") return undefined;
+  const { values } = await socket.dump(
+    dumpChainRules(family, FORWARD),
+    what,
+    decodeAccepted,
+  );
+  return { family: version, accepts: values };
 }
 
 async function generation(socket: NetlinkSocket): Promise<number> {

@@ -38,17 +38,18 @@ function header(
   out.raw8(family).raw8(0).raw8(resource >> 8).raw8(resource & 0xff);
 }
 
-/** A request about an inet table. */
+/** A request about an inet table, if not of another family. */
 export function inet(
   message: number,
   flags: number,
   attributes: (out: Writer) => void,
+  family = NFPROTO_INET,
 ): Request {
   return {
     type: messageType(message),
     flags,
     body: (out) => {
-      header(out, { family: NFPROTO_INET, resource: 0 });
+      header(out, { family, resource: 0 });
       attributes(out);
     },
   };

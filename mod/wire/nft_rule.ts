@@ -30,6 +30,7 @@ import {
 
 /** include/uapi/linux/netfilter.h */
 const NF_DROP = 0;
+const NF_ACCEPT = 1;
 
 /** include/uapi/linux/netfilter/nf_nat.h */
 const NF_NAT_RANGE_PROTO_RANDOM_FULLY = 1 << 4;
@@ -148,6 +149,21 @@ export function ruleOf(
   const same = JSON.stringify(expressionsOf(read)) ===
     JSON.stringify(expressions);
   return same ? read : other;
+}
+
+/** What a rule of this family's table accepts; `undefined`: it does not, or is none that we can read. */
+export function acceptedBy(
+  expressions: readonly Expression[],
+  family: Family,
+): readonly Match[] | undefined {
+  const rest = expressions.filter((one) =>
+    one.kind !== "other" || one.name !== "counter"
+  );
+  const last = rest.at(-1);
+  if (last?.kind !== "verdict" || last.code !== NF_ACCEPT) return undefined;
+  // In an inet table it would begin like this.
+  const load: Expression = { kind: "meta", key: NFT_META_NFPROTO };
+  return matchesOf([load, compare(PROTOCOL[family]), ...rest]);
 }
 
 /** `undefined`: there is something among them that is none of ours. */

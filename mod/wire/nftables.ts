@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Chain, Rule, Table } from "../core/nftables.ts";
+import type { Chain, Match, Rule, Table } from "../core/nftables.ts";
 import type { Attributes } from "./attribute.ts";
 import {
   type Message,
@@ -21,7 +21,8 @@ import {
   encodeExpression,
   readBe32,
 } from "./nft_expression.ts";
-import { expressionsOf, ruleOf } from "./nft_rule.ts";
+import { decodeFamily } from "./family.ts";
+import { acceptedBy, expressionsOf, ruleOf } from "./nft_rule.ts";
 
 /** include/uapi/linux/netfilter/nfnetlink.h, enum nfnetlink_groups: every change of a table */
 export const NFNLGRP_NFTABLES = 7;
@@ -93,6 +94,26 @@ export function dumpRules(table: string): Request {
   return inet(NFT_MSG_GETRULE, NLM_F_DUMP, (out) => {
     out.string(NFTA_RULE_TABLE, table);
   });
+}
+
+/** One chain of any family's table. ENOENT where it is not there. */
+export function getChain(
+  family: number,
+  { table, name }: { readonly table: string; readonly name: string },
+): Request {
+  return inet(NFT_MSG_GETCHAIN, 0, (out) => {
+    out.string(NFTA_CHAIN_TABLE, table).string(NFTA_CHAIN_NAME, name);
+  }, family);
+}
+
+/** Its rules. */
+export function dumpChainRules(
+  family: number,
+  { table, name }: { readonly table: string; readonly name: string },
+): Request {
+  return inet(NFT_MSG_GETRULE, NLM_F_DUMP, (out) => {
+    out.string(NFTA_RULE_TABLE, table).string(NFTA_RULE_CHAIN, name);
+  }, family);
 }
 
 /** Another number after each change of any table. */
@@ -210,6 +231,22 @@ export function decodeRule(payload: Uint8Array): RuleRecord {
     chain: named(attributes, NFTA_RULE_CHAIN, "rule"),
     rule: ruleOf(expressions, comment),
   };
+}
+
+/**
+ * What a rule of an IPv4 or IPv6 table accepts; `undefined`: it does something
+ * else, or asks for what our own rules know nothing of.
+ *
+ * @throws {SyntaxError} when it is no NFT_MSG_NEWRULE message
+ */
+export function decodeAccepted(
+  payload: Uint8Array,
+): readonly Match[] | undefined {
+  const { family, attributes } = openMessage(payload, "rule");
+  const expressions = attributes.list(NFTA_RULE_EXPRESSIONS)
+    .map(decodeExpression);
+  const version = decodeFamily(family);
+  return version && acceptedBy(expressions, version);
 }
 
 /** @throws {SyntaxError} when it is no NFT_MSG_NEWGEN message */

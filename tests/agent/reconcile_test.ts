@@ -449,3 +449,21 @@ Deno.test("a table that cannot be set for another reason keeps pods from startin
   await bench.reconciler.turn("full");
   assert.equal(bench.conflist.writes, 1);
 });
+
+Deno.test("a firewall that drops what is forwarded is told of once, and again when it is back", async () => {
+  const bench = await converged(2);
+  const told = (): number =>
+    bench.log.messages("warn").filter((text) => text.includes("chain FORWARD"))
+      .length;
+  bench.kernel.hand.setForwardDrops([{ family: 4, accepts: [] }]);
+  for (let n = 0; n < 3; n++) {
+    const { problems } = await bench.reconciler.turn("full");
+    assert.deepEqual(problems, []);
+  }
+  assert.equal(told(), 1);
+  bench.kernel.hand.setForwardDrops([]);
+  await bench.reconciler.turn("full");
+  bench.kernel.hand.setForwardDrops([{ family: 4, accepts: [] }]);
+  await bench.reconciler.turn("full");
+  assert.equal(told(), 2);
+});

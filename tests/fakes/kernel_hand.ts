@@ -7,6 +7,7 @@
 
 import { type LinkAddress } from "../../mod/core/address.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
+import type { ForwardDrop } from "../../mod/core/forward.ts";
 import type { Table } from "../../mod/core/nftables.ts";
 import type { HostFacts, Peer, Route } from "../../mod/core/state.ts";
 import { setSysctl } from "./kernel_sysctl.ts";
@@ -95,6 +96,12 @@ export class FakeHand {
   /** `sysctl -w` */
   setSysctl(name: string, value: string): void {
     setSysctl(this.#machine, name, value);
+  }
+
+  /** `iptables -P FORWARD DROP`, `-I FORWARD … -j ACCEPT` */
+  setForwardDrops(drops: readonly ForwardDrop[]): void {
+    this.#machine.forwardDrops = drops;
+    this.#machine.changed();
   }
 
   /** `nft flush ruleset` */

@@ -5,6 +5,7 @@
  */
 
 import type { TablePort } from "../../mod/agent/ports.ts";
+import type { ForwardDrop } from "../../mod/core/forward.ts";
 import type { Table } from "../../mod/core/nftables.ts";
 import { FAKE_ERRNO, type FakeMachine, refuse } from "./machine.ts";
 
@@ -19,6 +20,12 @@ export class FakeTables implements TablePort {
     await Promise.resolve();
     this.#machine.enter({ kind: "read", text: `read table ${name}` });
     return this.#machine.tables.get(name) ?? null;
+  }
+
+  async forwardDrops(): Promise<readonly ForwardDrop[]> {
+    await Promise.resolve();
+    this.#machine.enter({ kind: "read", text: "read chain FORWARD" });
+    return this.#machine.forwardDrops;
   }
 
   async replace(table: Table): Promise<void> {

@@ -19,6 +19,7 @@ import {
 } from "../../mod/core/address.ts";
 import { KernelError } from "../../mod/core/errors.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
+import type { ForwardDrop } from "../../mod/core/forward.ts";
 import type { Table } from "../../mod/core/nftables.ts";
 import type { HostFacts, Peer, Route } from "../../mod/core/state.ts";
 
@@ -87,6 +88,8 @@ export class FakeMachine {
   readonly sysctls = new Map<string, string>();
   /** nftables' of family inet. */
   readonly tables = new Map<string, Table>();
+  /** What iptables has. */
+  forwardDrops: readonly ForwardDrop[] = [];
   /** UDP ports that some other program has. */
   readonly busyPorts = new Set<number>();
   readonly can: Abilities;

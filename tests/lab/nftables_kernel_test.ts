@@ -133,6 +133,39 @@ function register(): void {
     assert.deepEqual(await lab.port.read(DUAL_STACK.name), DUAL_STACK);
   });
 
+  Deno.test({
+    name: "forwardDrops() finds iptables' policy, and what its rules accept",
+    ignore: skipped("forwardDrops()", {
+      commands: ["iptables-nft", "ip6tables-nft"],
+    }),
+    fn: async () => {
+      await using lab = await makeLab();
+      assert.deepEqual(await lab.port.forwardDrops(), []);
+      await sh("iptables-nft -I FORWARD -j ACCEPT");
+      assert.deepEqual(await lab.port.forwardDrops(), []);
+      await sh(`
+iptables-nft -P FORWARD DROP
+iptables-nft -F FORWARD
+iptables-nft -A FORWARD -s 10.0.1.0/24 -j ACCEPT
+iptables-nft -A FORWARD -p tcp -j ACCEPT
+iptables-nft -A FORWARD -d 10.0.0.0/15 -j ACCEPT
+iptables-nft -A FORWARD -d 10.0.0.0/15 -j DROP
+ip6tables-nft -P FORWARD DROP
+ip6tables-nft -A FORWARD -j ACCEPT`);
+      const address = { kind: "address", inside: true } as const;
+      assert.deepEqual(await lab.port.forwardDrops(), [
+        {
+          family: 4,
+          accepts: [
+            [{ ...address, side: "saddr", prefix: "10.0.1.0/24" }],
+            [{ ...address, side: "daddr", prefix: "10.0.0.0/15" }],
+          ],
+        },
+        { family: 6, accepts: [[]] },
+      ]);
+    },
+  });
+
   Deno.test("watchKernel() rings for our tables, and once more when events were lost", async () => {
     await using lab = await makeLab();
     const stop = new AbortController();

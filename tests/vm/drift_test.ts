@@ -31,6 +31,11 @@ const DRIFTS: readonly {
   { deed: "ip link set clusternet down", withinSeconds: EVENT_SECONDS },
   { deed: "ip link set clusternet mtu 1300", withinSeconds: EVENT_SECONDS },
   { deed: "ip link del clusternet", withinSeconds: EVENT_SECONDS },
+  { deed: "nft flush ruleset", withinSeconds: EVENT_SECONDS },
+  {
+    deed: "nft insert rule inet clusternet guard accept",
+    withinSeconds: EVENT_SECONDS,
+  },
   {
     deed: "echo 0 > /proc/sys/net/ipv4/ip_forward",
     withinSeconds: EVENT_SECONDS,

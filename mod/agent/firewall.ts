@@ -1,0 +1,31 @@
+/**
+ * Warns, once, where the host's own firewall seems to drop what pods send. No
+ * problem of ours, nor certain: rules that we cannot read may accept it.
+ *
+ * @module
+ */
+
+import type { Prefix } from "../core/address.ts";
+import { forwardSentences } from "../core/forward.ts";
+import type { Log } from "../core/log.ts";
+import type { TablePort } from "./ports.ts";
+
+export class FirewallWatch {
+  readonly #tables: TablePort;
+  readonly #log: Log;
+  #said: readonly string[] = [];
+
+  constructor(tables: TablePort, log: Log) {
+    this.#tables = tables;
+    this.#log = log;
+  }
+
+  async look(podCidrs: readonly Prefix[]): Promise<void> {
+    const drops = await this.#tables.forwardDrops();
+    const sentences = forwardSentences(drops, podCidrs);
+    for (const sentence of sentences) {
+      if (!this.#said.includes(sentence)) this.#log.warn(sentence);
+    }
+    this.#said = sentences;
+  }
+}
