@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { buildShim, type Target } from "../ffi/build.ts";
 import type { BuildKind } from "../mod/core/version.ts";
 import { buildInfo, writeEntry } from "./entry.ts";
+import { denoReason } from "./exec.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const ENCODER = new TextEncoder();
@@ -98,8 +99,8 @@ async function bundle<T>(
       stderr: "piped",
     }).output();
     if (success) return await take(folder);
-    const text = new TextDecoder().decode(stderr).trim();
-    throw new Error(`Cannot bundle the program: ${text}`);
+    const reason = denoReason(new TextDecoder().decode(stderr));
+    throw new Error(`Cannot bundle the program: ${reason}`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -13,6 +13,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Target, TARGETS } from "../ffi/build.ts";
 import { bundleProgram, PROGRAM } from "./bundle.ts";
+import { denoReason } from "./exec.ts";
 import { NO_PROMPT, permissions, V8_FLAGS } from "./permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -115,14 +116,13 @@ async function isDeno(path: string): Promise<boolean> {
 }
 
 function failure(stderr: string, target: Target): string {
+  const reason = denoReason(stderr);
   if (!stderr.includes("/denort-")) {
-    return `Cannot compile for ${target}: ${stderr.trim()}`;
+    return `Cannot compile for ${target}: ${reason}`;
   }
-  const [causes = ""] = stderr.split("Stack backtrace:");
-  const reason = [...causes.matchAll(/^ +\d+: (.*)$/gm)].at(-1)?.[1];
   const more = target === Deno.build.arch ? "" : ` --target ${target}`;
   return `Cannot compile for ${target}: its runtime denort cannot be downloaded here (${
-    reason ?? "no answer"
+    reason.split(": ").slice(-2).join(": ")
   }); ` +
     `name one by \`DENORT_BIN=/path/to/denort deno task compile${more}\`, ` +
     `or run \`deno task build${more}\`, which needs none`;

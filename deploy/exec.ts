@@ -4,6 +4,8 @@
  * @module
  */
 
+import { stripVTControlCharacters } from "node:util";
+
 /**
  * Runs a program to its end and gives what it prints on standard output.
  *
@@ -43,4 +45,19 @@ export async function must(
   if (output.success) return text.decode(output.stdout);
   const said = text.decode(output.stderr).trim().slice(-800) || "no message";
   throw new Error(`Cannot run "${program} ${args[0]}": ${said}`);
+}
+
+/**
+ * What Deno says when it fails, in one line: what it could not do, and the last
+ * of the causes.
+ */
+export function denoReason(stderr: string): string {
+  const [told = ""] = stripVTControlCharacters(stderr).split(
+    "Stack backtrace:",
+  );
+  const [first = "", causes] = told.trim().split("\n\nCaused by:");
+  const what = first.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  const last = causes?.trim().split("\n").at(-1) ?? "";
+  const why = last.trim().replace(/^\d+: /, "");
+  return why === "" ? what || "no message" : `${what}: ${why}`;
 }

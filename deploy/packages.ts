@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildShim } from "../ffi/build.ts";
 import { buildInfo, writeEntry } from "./entry.ts";
+import { denoReason } from "./exec.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -197,6 +198,6 @@ async function deno(args: readonly string[]): Promise<string> {
   const text = new TextDecoder();
   if (success) return text.decode(stdout);
   throw new Error(
-    `Cannot list the packages: ${text.decode(stderr).trim()}`,
+    `Cannot list the packages: ${denoReason(text.decode(stderr))}`,
   );
 }

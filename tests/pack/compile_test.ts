@@ -175,6 +175,22 @@ Deno.test("where denort cannot be downloaded one sentence says what to type", as
   assert.deepEqual(left, ["deno-dir"], "nothing half-made is left");
 });
 
+Deno.test("where the bundler cannot be downloaded one sentence says so", async () => {
+  await using dir = await tempDir();
+  const proxy = "http://127.0.0.1:1";
+  const denoDir = await withoutRuntimes(dir.path);
+  await Deno.remove(`${denoDir}/dl`, { recursive: true });
+  const { code, stderr } = await compile(
+    ["--output", `${dir.path}/clusternet`],
+    { env: { HTTPS_PROXY: proxy, https_proxy: proxy, DENO_DIR: denoDir } },
+  );
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^Cannot bundle the program: [^\n]*esbuild[^\n]*: [^\n]+\n$/,
+  );
+});
+
 /** A `DENO_DIR` with the npm packages and the bundler of the real one, and nothing else. */
 async function withoutRuntimes(parent: string): Promise<string> {
   const { stdout } = await deno(["info", "--json"]);
