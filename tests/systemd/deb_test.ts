@@ -70,6 +70,12 @@ serviceTest(
     await claim("so does the way back", () => {
       return replaces(service, { deb: now, version: VERSION });
     });
+    await claim("an API server that is away holds up no upgrade", () => {
+      return upgradesAlone(service, newer);
+    });
+    await claim("in a chroot nothing starts, and nothing is taken away", () => {
+      return staysInside(service, now);
+    });
     await claim(
       "what an administrator has stopped or disabled stays so",
       () => {
@@ -159,6 +165,49 @@ async function replaces(
   });
   assert.deepEqual(await lasting(service), before);
   assert.equal(await packageState(machine), `install ok installed ${version}`);
+}
+
+async function upgradesAlone(service: Service, deb: string): Promise<void> {
+  const { lab, machine } = service;
+  const before = await lasting(service);
+  const agent = await mainPid(machine, UNIT);
+  await losesNothingBothWays(service, async () => {
+    await lab.api.goDown();
+    await dpkg(machine, ["--install", deb]);
+    await eventually("the new agent has started", async () => {
+      const pid = await mainPid(machine, UNIT);
+      return pid !== agent && pid !== "0" ? true : undefined;
+    }, 10_000);
+    await lab.api.comeBack();
+    await settled(service);
+  });
+  assert.deepEqual(await lasting(service), before);
+}
+
+/** As where an image is made: the disk, without a systemd that runs. */
+async function staysInside(service: Service, deb: string): Promise<void> {
+  const { machine } = service;
+  const before = await lasting(service);
+  const agent = await mainPid(machine, UNIT);
+  await machine.sh(`
+mkdir /root/over
+unshare --mount sh -eu <<'END'
+cd /root
+mount -t tmpfs tmpfs over
+mkdir over/upper over/work over/tree
+mount -t overlay -o lowerdir=/,upperdir=over/upper,workdir=over/work overlay over/tree
+mount -t proc proc over/tree/proc
+mount --rbind /sys over/tree/sys
+chroot over/tree dpkg --purge clusternet
+umount over/tree/proc
+chroot over/tree dpkg --install ${deb}
+test -L over/tree/etc/systemd/system/multi-user.target.wants/${UNIT}
+chroot over/tree dpkg --purge clusternet
+test ! -e over/tree/var/lib/clusternet
+END
+rmdir /root/over`);
+  assert.deepEqual(await lasting(service), before);
+  assert.equal(await mainPid(machine, UNIT), agent);
 }
 
 async function staysOff(service: Service, deb: string): Promise<void> {
