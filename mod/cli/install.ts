@@ -9,6 +9,7 @@
 import { parseEnvFile } from "../core/env_file.ts";
 import { FatalError } from "../core/errors.ts";
 import {
+  adoptedPaths,
   changedPaths,
   type FileAction,
   fileActionText,
@@ -29,7 +30,13 @@ import { directoriesToLetIn } from "../core/service_sandbox.ts";
 import { type BuildInfo, VERSION } from "../core/version.ts";
 import { type Content, digestOf, findFile } from "../sys/place_files.ts";
 import { observeSystemd } from "../sys/systemctl.ts";
-import { applyFiles, RECORD_TEXT, runAll, sweep } from "./install_apply.ts";
+import {
+  applyFiles,
+  completeRecord,
+  RECORD_TEXT,
+  runAll,
+  sweep,
+} from "./install_apply.ts";
 import { deployedFiles, ENV_FILE, EXECUTABLE_MODE } from "./install_files.ts";
 import {
   type InstallArguments,
@@ -92,21 +99,24 @@ export async function install(
   }
   for (const sentence of plan.kept) console.log(sentence);
   if (dryRun) return tell(plan);
-  if (plan.unrecorded) {
-    applyFiles(plan.actions, {
-      root,
-      contents: new Map(
-        plan.wanted.map(({ path, content }) => [path, content]),
-      ),
-      during: plan.during,
-      after: plan.after,
-    });
-  }
-  const good = await runAll(plan.commands);
+  const good = await carryOut(plan, root);
   console.log(`clusternet ${VERSION} is installed`);
   tellNetworkd(changedPaths(plan.actions), systemd);
   const code = await reportService(systemd, options);
   return good ? code : 1;
+}
+
+/** On record as complete only when systemd knows: else the next run tells it again. */
+async function carryOut(plan: Plan, root: string): Promise<boolean> {
+  if (!plan.unrecorded) return await runAll(plan.commands);
+  const directories = applyFiles(plan.actions, {
+    root,
+    contents: new Map(plan.wanted.map(({ path, content }) => [path, content])),
+    during: plan.during,
+  });
+  const good = await runAll(plan.commands);
+  if (good) completeRecord(root, { ...plan.after, directories });
+  return good;
 }
 
 interface Place {
@@ -135,7 +145,13 @@ function makePlan(
     throw new FatalError(plan.refused.join("\nclusternet: "), 1);
   }
   refuseOtherVariables(options);
-  const changed = changedPaths(plan.actions);
+  const observed = { found, recorded: record.files };
+  const changed = [
+    ...changedPaths(plan.actions),
+    ...record.complete
+      ? adoptedPaths(wanted, observed)
+      : wanted.map(({ path }) => path),
+  ];
   const commands = planStart(systemd, { changed, start });
   const records = recordsOf(wanted, { record, actions: plan.actions });
   const unrecorded = plan.actions.length > 0 ||
@@ -183,24 +199,25 @@ function recordsOf(
 ): { readonly during: Installed; readonly after: Installed } {
   const { directories } = record;
   const during = recordOf(wanted, record.files);
-  const paths = new Set(wanted.map(({ path }) => path));
   const gone = new Set(
     actions.flatMap((it) => it.kind === "remove" ? [it.path] : []),
   );
   const after = during.filter(({ path }) => !gone.has(path)).map((one) => {
-    if (!paths.has(one.path)) return one;
-    return { ...one, digests: one.digests.slice(-1) };
+    const file = wanted.find(({ path }) => path === one.path);
+    if (file === undefined || file.config) return one;
+    return { ...one, digests: [file.digest] };
   });
+  const rest = { version: VERSION, directories };
   return {
-    during: { version: VERSION, files: during, directories },
-    after: { version: VERSION, files: after, directories },
+    during: { ...rest, complete: false, files: during },
+    after: { ...rest, complete: true, files: after },
   };
 }
 
 function tell({ actions, commands, unrecorded }: Plan): number {
   for (const action of actions) console.log(fileActionText(action));
-  if (unrecorded) console.log(RECORD_TEXT);
   for (const line of commands) console.log(line.join(" "));
+  if (unrecorded) console.log(RECORD_TEXT);
   console.log("This was a dry run: nothing is changed");
   return 0;
 }

@@ -42,15 +42,16 @@ export interface ApplyOptions {
   readonly contents: ReadonlyMap<string, Content>;
   /** On record while the actions are under way. */
   readonly during: Installed;
-  /** On record once they are done. */
-  readonly after: Installed;
 }
 
-/** @throws {Error} one sentence; without what was not done yet, all else is as it was */
+/**
+ * @returns the directories that are ours now
+ * @throws {FatalError} one sentence; what was not done yet is as it was
+ */
 export function applyFiles(
   actions: readonly FileAction[],
-  { root, contents, during, after }: ApplyOptions,
-): void {
+  { root, contents, during }: ApplyOptions,
+): readonly string[] {
   const directories = [
     ...new Set([
       ...during.directories,
@@ -64,11 +65,15 @@ export function applyFiles(
       apply(action, { root, staged });
       console.log(fileActionText(action));
     }
-    writeRecord(root, { ...after, directories });
-    console.log(RECORD_TEXT);
   } finally {
     for (const { path } of staged.values()) discardDraft(path);
   }
+  return directories;
+}
+
+export function completeRecord(root: string, installed: Installed): void {
+  writeRecord(root, installed);
+  console.log(RECORD_TEXT);
 }
 
 export interface RemoveOptions {

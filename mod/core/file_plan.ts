@@ -163,6 +163,21 @@ export function recordOf(
   return [...byPath.values()];
 }
 
+/**
+ * Those that are as they should be, but not by us: what runs may not have taken
+ * notice. So it is after `cp clusternet-new /usr/local/bin/clusternet`.
+ */
+export function adoptedPaths(
+  wanted: readonly WantedFile[],
+  { found, recorded }: Observed,
+): readonly string[] {
+  return wanted.filter(({ path, digest, config }) => {
+    const there = found.get(path);
+    return !config && there?.kind === "file" && there.digest === digest &&
+      !isOurs(path, there, recorded);
+  }).map(({ path }) => path);
+}
+
 /** The files that an action writes, changes or takes away. */
 export function changedPaths(
   actions: readonly FileAction[],

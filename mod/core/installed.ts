@@ -18,6 +18,8 @@ const FORMAT = 1;
 
 export interface Installed {
   readonly version: string;
+  /** `false`: files are being changed, or systemd has not taken notice of all of them. */
+  readonly complete: boolean;
   /** Absolute paths as on the running machine, without `--root`. */
   readonly files: readonly RecordedFile[];
   /** Those that we made, outermost first. */
@@ -26,6 +28,7 @@ export interface Installed {
 
 export const NOTHING_INSTALLED: Installed = {
   version: "",
+  complete: true,
   files: [],
   directories: [],
 };
@@ -33,6 +36,7 @@ export const NOTHING_INSTALLED: Installed = {
 const SCHEMA = z.object({
   format: z.literal(FORMAT),
   version: z.string(),
+  complete: z.boolean(),
   files: z.array(z.object({
     path: z.string().startsWith("/"),
     digests: z.array(z.string().regex(/^[0-9a-f]{64}$/)),
@@ -41,8 +45,11 @@ const SCHEMA = z.object({
   directories: z.array(z.string().startsWith("/")),
 });
 
+/** The same text for the same record. */
 export function installedText(installed: Installed): string {
-  return `${JSON.stringify({ format: FORMAT, ...installed }, null, 2)}\n`;
+  const { version, complete, files, directories } = installed;
+  const content = { format: FORMAT, version, complete, files, directories };
+  return `${JSON.stringify(content, null, 2)}\n`;
 }
 
 /**
@@ -66,8 +73,8 @@ export function parseInstalled(text: string, file: string): Installed {
   }
   const { success, data, error } = SCHEMA.safeParse(content);
   if (!success) throw damaged(file, { cause: error });
-  const { version, files, directories } = data;
-  return { version, files, directories };
+  const { version, complete, files, directories } = data;
+  return { version, complete, files, directories };
 }
 
 function damaged(file: string, options: ErrorOptions): FatalError {

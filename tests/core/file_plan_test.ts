@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  adoptedPaths,
   fileActionText,
   type Found,
   planInstall,
@@ -194,4 +195,21 @@ Deno.test("recordOf() has what was ours and what will be", () => {
     { path: "/etc/stale", digests: [OTHER], config: false },
   ]);
   assert.deepEqual(recordOf([UNIT], record), record);
+});
+
+Deno.test("adoptedPaths() has what is right already, but not by us", () => {
+  const rows: readonly [Found, readonly RecordedFile[], boolean][] = [
+    [file(NEW), [], true],
+    [file(NEW), recorded(OLD), true],
+    [file(NEW), recorded(OLD, NEW), false],
+    [file(OLD), recorded(OLD), false],
+    [{ kind: "nothing" }, [], false],
+  ];
+  for (const [there, record, adopted] of rows) {
+    const found = new Map([[UNIT.path, there]]);
+    assert.deepEqual(
+      adoptedPaths([UNIT], { found, recorded: record }),
+      adopted ? [UNIT.path] : [],
+    );
+  }
 });

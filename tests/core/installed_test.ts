@@ -10,6 +10,7 @@ const FILE = "/var/lib/clusternet/installed.json";
 
 const SOME: Installed = {
   version: "0.1.0",
+  complete: true,
   files: [{ path: "/etc/unit", digests: ["a".repeat(64)], config: false }],
   directories: ["/etc/clusternet"],
 };

@@ -36,6 +36,7 @@ const NEWER = "/root/clusternet-newer";
 const UNIT_FILE = `/etc/systemd/system/${UNIT}`;
 /** Where its sandbox does not let the agent write by itself. */
 const CONFLIST = "/opt/cni/net.d/10-clusternet.conflist";
+const RECORD = "/var/lib/clusternet/installed.json";
 const KEY = "/var/lib/clusternet/private.key";
 
 const FILES = deployedFiles({ executable: EXECUTABLE })
@@ -127,6 +128,34 @@ async function upgrades(service: Service): Promise<void> {
     await machine.must(["cmp", NEWER, EXECUTABLE]);
     assert.equal(await keyAndTunnels(service), before);
   });
+
+  await claim(
+    "an upgrade that was cut off before the restart is finished",
+    async () => {
+      const pid = await mainPid(machine);
+      await machine.sh(
+        `sed -i 's/"complete": true/"complete": false/' ${RECORD}`,
+      );
+      const said = succeeded(
+        await clusternet(machine, [EXECUTABLE, "install"]),
+      );
+      assert.match(said, /^systemctl daemon-reload$/m);
+      assert.notEqual(await mainPid(machine), pid);
+      await settled(service);
+    },
+  );
+
+  await claim(
+    "an executable that somebody put there by hand is started",
+    async () => {
+      const pid = await mainPid(machine);
+      await machine.sh(`cp ${DOWNLOAD} /root/x; mv /root/x ${EXECUTABLE}`);
+      succeeded(await clusternet(machine, [EXECUTABLE, "install"]));
+      assert.notEqual(await mainPid(machine), pid);
+      succeeded(await clusternet(machine, [NEWER, "install"]));
+      await settled(service);
+    },
+  );
 
   await claim("a changed unit is refused, and goes on running", async () => {
     const pid = await mainPid(machine);
