@@ -17,6 +17,7 @@ import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
 import { systemClock as clock, utcText } from "../sys/clock.ts";
+import { debugs } from "../sys/debug.ts";
 import { type Watched, watchKernel } from "../sys/events.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
@@ -75,6 +76,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     clock,
     annotation: config.annotation,
     ownNode: config.nodeName,
+    json: debugs("json"),
   });
   const reflector = new Reflector(client, nodes, {
     clock,

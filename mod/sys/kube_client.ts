@@ -17,17 +17,26 @@ import {
   decodeWatchEvent,
   type NodePage,
   type WantedFields,
-  type WatchEvent,
 } from "../wire/node_json.ts";
+import { PROTOBUF } from "../wire/kube_protobuf.ts";
+import { type Known, NodeProtobuf } from "../wire/node_protobuf.ts";
+import { FrameSplitter } from "../wire/watch_frames.ts";
 import { LineSplitter } from "../wire/watch_lines.ts";
 import type { KubeAccess } from "./kube_access.ts";
+import { ApiError, NetworkError, type Operation } from "./kube_error.ts";
 import {
-  ApiError,
-  NetworkError,
-  networkError,
-  type Operation,
-} from "./kube_error.ts";
-import { Connection, type HttpRequest, readBody, send } from "./kube_http.ts";
+  Connection,
+  type HttpRequest,
+  isProtobuf,
+  JSON_TYPE,
+  readBody,
+  send,
+} from "./kube_http.ts";
+import {
+  type NodeWatch,
+  StreamWatch,
+  type StreamWatchOptions,
+} from "./node_watch.ts";
 
 export interface ListQuery {
   readonly limit: number;
@@ -42,18 +51,8 @@ export interface WatchQuery {
   readonly initialEvents: boolean;
   /** Seconds after which the server ends it. */
   readonly timeoutSeconds: number;
-}
-
-export interface NodeWatch {
-  /**
-   * The next events, as many as have come. `undefined`: the server has ended the
-   * watch cleanly, or `close()` has been called.
-   *
-   * @throws {NetworkError} where it breaks off
-   * @throws {SyntaxError} where it is no watch any more
-   */
-  read(): Promise<readonly WatchEvent[] | undefined>;
-  close(): void;
+  /** What the reader has: events that change nothing are told from the others. */
+  readonly known?: Known;
 }
 
 /** What the reflector needs. */
@@ -64,6 +63,8 @@ export interface NodeLister {
 
 export interface KubeClientOptions extends WantedFields {
   readonly clock: Clock;
+  /** Ask for nothing but JSON. Default: protobuf, where the server has it. */
+  readonly json?: boolean;
 }
 
 const NODES = "/api/v1/nodes";
@@ -81,6 +82,13 @@ const JSON_PATCH = "application/json-patch+json";
 /** k8s.io/apimachinery/pkg/types/patch.go */
 const STRATEGIC_MERGE = "application/strategic-merge-patch+json";
 
+interface Answer {
+  readonly bytes: Uint8Array;
+  readonly isProtobuf: boolean;
+}
+
+type Codec = Pick<StreamWatchOptions, "split" | "decode">;
+
 interface Patch {
   readonly contentType: string;
   readonly patch: Json | readonly PatchOp[];
@@ -91,17 +99,24 @@ export class KubeClient implements NodeLister {
   readonly #options: KubeClientOptions & { readonly userAgent: string };
   readonly #connection: Connection;
   readonly #watches = new Set<NodeWatch>();
+  readonly #protobuf: NodeProtobuf;
+  readonly #accept: string;
 
   constructor(access: KubeAccess, options: KubeClientOptions) {
     this.#access = access;
     this.#options = { ...options, userAgent: `clusternet/${VERSION}` };
     this.#connection = new Connection(access);
+    const [seed] = crypto.getRandomValues(new Uint32Array(1));
+    this.#protobuf = new NodeProtobuf(options, seed);
+    this.#accept = options.json === true
+      ? JSON_TYPE
+      : `${PROTOBUF}, ${JSON_TYPE}`;
   }
 
   /** @throws {ApiError} with status 404 where there is no such Node */
   async getNode(name: string, signal: AbortSignal): Promise<ObservedNode> {
     const operation = { what: `read Node ${name}`, grant: "nodes get" };
-    const bytes = await this.#request({
+    const { bytes } = await this.#request({
       operation,
       method: "GET",
       path: `${NODES}/${encodeURIComponent(name)}`,
@@ -150,12 +165,15 @@ export class KubeClient implements NodeLister {
     if (query.continueToken !== "") {
       search.set("continue", query.continueToken);
     }
-    const bytes = await this.#request({
+    const { bytes, isProtobuf } = await this.#request({
       operation: LIST_OPERATION,
       method: "GET",
       path: `${NODES}?${search}`,
+      accept: this.#accept,
     }, signal);
-    return decodeNodePage(bytes, this.#options);
+    return isProtobuf
+      ? this.#protobuf.page(bytes)
+      : decodeNodePage(bytes, this.#options);
   }
 
   async watch(query: WatchQuery, signal: AbortSignal): Promise<NodeWatch> {
@@ -176,12 +194,15 @@ export class KubeClient implements NodeLister {
           operation: WATCH_OPERATION,
           method: "GET",
           path: `${NODES}?${search}`,
+          accept: this.#accept,
         },
         connection,
         { ...this.#options, access: this.#access, signal },
       );
-      const { server } = this.#access;
-      const watch = new LineWatch(response, { ...this.#options, server });
+      const watch = new StreamWatch(response, {
+        server: this.#access.server,
+        ...this.#codec(response, query.known),
+      });
       watch.ended.then(() => {
         connection.close();
         this.#watches.delete(watch);
@@ -194,6 +215,21 @@ export class KubeClient implements NodeLister {
     }
   }
 
+  #codec(response: Response, known: Known | undefined): Codec {
+    if (isProtobuf(response)) {
+      const frames = new FrameSplitter();
+      return {
+        split: (chunk) => frames.push(chunk),
+        decode: (frame) => this.#protobuf.event(frame, known),
+      };
+    }
+    const lines = new LineSplitter();
+    return {
+      split: (chunk) => lines.push(chunk),
+      decode: (line) => decodeWatchEvent(line, this.#options),
+    };
+  }
+
   /** End all watches and give up all connections. */
   close(): void {
     for (const watch of [...this.#watches]) watch.close();
@@ -203,84 +239,15 @@ export class KubeClient implements NodeLister {
   async #request(
     request: HttpRequest,
     signal: AbortSignal,
-  ): Promise<Uint8Array> {
+  ): Promise<Answer> {
     const options = { ...this.#options, access: this.#access, signal };
     try {
       const response = await send(request, this.#connection, options);
-      return await readBody(response, options);
+      const bytes = await readBody(response, options);
+      return { bytes, isProtobuf: isProtobuf(response) };
     } catch (error) {
       if (!(error instanceof ApiError)) this.#connection.close();
       throw error;
-    }
-  }
-}
-
-interface LineWatchOptions extends WantedFields {
-  /** For messages. */
-  readonly server: string;
-}
-
-/** A watch in JSON: an event a line. */
-class LineWatch implements NodeWatch {
-  /** Resolves when nothing more will come of it. */
-  readonly ended: Promise<void>;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  readonly #options: LineWatchOptions;
-  readonly #lines = new LineSplitter();
-  readonly #end: () => void;
-  #closed = false;
-  #error: unknown;
-
-  constructor(response: Response, options: LineWatchOptions) {
-    this.#reader = response.body?.getReader();
-    this.#options = options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ended = promise;
-    this.#end = resolve;
-  }
-
-  async read(): Promise<readonly WatchEvent[] | undefined> {
-    for (;;) {
-      if (this.#error !== undefined) throw this.#error;
-      const chunk = await this.#next();
-      if (chunk === undefined) return undefined;
-      const events = this.#decode(chunk);
-      if (events.length > 0) return events;
-    }
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#reader?.cancel().catch(() => {});
-    this.#end();
-  }
-
-  /** What comes before a line that cannot be read still counts. */
-  #decode(chunk: Uint8Array): readonly WatchEvent[] {
-    const events: WatchEvent[] = [];
-    try {
-      for (const line of this.#lines.push(chunk)) {
-        events.push(decodeWatchEvent(line, this.#options));
-      }
-    } catch (error) {
-      this.#error = error;
-      this.close();
-    }
-    return events;
-  }
-
-  async #next(): Promise<Uint8Array | undefined> {
-    if (this.#closed || this.#reader === undefined) return undefined;
-    try {
-      const { done, value } = await this.#reader.read();
-      if (!done && !this.#closed) return value;
-      this.close();
-      return undefined;
-    } catch (error) {
-      const closed = this.#closed;
-      this.close();
-      if (closed) return undefined;
-      throw networkError(this.#options.server, error);
     }
   }
 }

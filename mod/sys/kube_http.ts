@@ -8,6 +8,7 @@
  */
 
 import type { Clock } from "../core/clock.ts";
+import { PROTOBUF, statusFromProtobuf } from "../wire/kube_protobuf.ts";
 import { type Status, statusFromJson } from "../wire/status_json.ts";
 import { type Credentials, type KubeAccess, sameTls } from "./kube_access.ts";
 import {
@@ -29,11 +30,15 @@ const ERROR_BODY_LIMIT = 64 * 1024;
 /** Seconds: nobody may ask for more patience than this. */
 const RETRY_AFTER_LIMIT = 300;
 
+export const JSON_TYPE = "application/json";
+
 export interface HttpRequest {
   readonly operation: Operation;
   readonly method: "GET" | "PATCH";
   /** Below the server's address, with its query. */
   readonly path: string;
+  /** Media types of the answer. Default: JSON. */
+  readonly accept?: string;
   readonly contentType?: string;
   readonly body?: string;
 }
@@ -147,6 +152,12 @@ export async function readBody(
   return joined(parts, length);
 }
 
+/** Whatever was asked for, the answer says what it is. */
+export function isProtobuf({ headers }: Response): boolean {
+  const [type = ""] = (headers.get("content-type") ?? "").split(";");
+  return type.trim().toLowerCase() === PROTOBUF;
+}
+
 async function exchange(
   request: HttpRequest,
   client: Deno.HttpClient,
@@ -167,7 +178,7 @@ async function exchange(
   });
   try {
     const headers = new Headers({
-      "accept": "application/json",
+      "accept": request.accept ?? JSON_TYPE,
       "user-agent": options.userAgent,
     });
     const { authorization } = credentials;
@@ -268,7 +279,9 @@ async function statusOf(
   let found: Status | undefined;
   try {
     const bytes = await readBody(response, options, ERROR_BODY_LIMIT);
-    found = statusFromJson(JSON.parse(new TextDecoder().decode(bytes)));
+    found = isProtobuf(response)
+      ? statusFromProtobuf(bytes)
+      : statusFromJson(JSON.parse(new TextDecoder().decode(bytes)));
   } catch { /* not from the API: a proxy's page, or half an answer */ }
   return found === undefined
     ? {

@@ -24,6 +24,7 @@ import {
   NLMSG_OVERRUN,
   type Request,
 } from "../wire/netlink.ts";
+import { debugs } from "./debug.ts";
 import type { Descriptor, Shim } from "./shim.ts";
 
 /** No datagram of the kernel's dumps is larger than 32 KiB (net/netlink/af_netlink.c). */
@@ -245,12 +246,8 @@ function refusal(
 
 let debug: boolean | undefined;
 
-/** `CLUSTERNET_DEBUG=netlink` (a list, by commas). Asked once. */
+/** Asked once. */
 function debugging(): boolean {
-  debug ??= Deno.permissions.querySync({
-        name: "env",
-        variable: "CLUSTERNET_DEBUG",
-      }).state === "granted" &&
-    (Deno.env.get("CLUSTERNET_DEBUG") ?? "").split(",").includes("netlink");
+  debug ??= debugs("netlink");
   return debug;
 }

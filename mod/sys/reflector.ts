@@ -17,12 +17,13 @@
 import type { Clock } from "../core/clock.ts";
 import { errorText } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { NodeRecord, NodeSink } from "../core/node.ts";
+import type { NodeSink } from "../core/node.ts";
 import type { WatchEvent } from "../wire/node_json.ts";
-import type { NodeLister, NodeWatch } from "./kube_client.ts";
+import type { NodeLister } from "./kube_client.ts";
 import { ApiError, NetworkError } from "./kube_error.ts";
 import { listInPages } from "./node_pages.ts";
-import { NodeStore } from "./node_store.ts";
+import { Listing, NodeStore } from "./node_store.ts";
+import type { NodeWatch } from "./node_watch.ts";
 import { Pace } from "../core/pace.ts";
 import {
   fallsBackToPages,
@@ -137,6 +138,7 @@ export class Reflector {
       resourceVersion: this.#version ?? "",
       initialEvents: this.#version === undefined,
       timeoutSeconds: Math.round(WATCH_SECONDS * (1 + clock.random())),
+      known: this.#store,
     }, signal);
   }
 
@@ -145,9 +147,7 @@ export class Reflector {
     const { clock } = this.#options;
     const close = (): void => watch.close();
     let silent = false;
-    let listed = this.#version === undefined
-      ? new Map<string, NodeRecord>()
-      : undefined;
+    let listed = this.#version === undefined ? new Listing() : undefined;
     using silence = new Silence(clock, SILENCE_MS, () => {
       silent = true;
       watch.close();
@@ -191,12 +191,18 @@ export class Reflector {
   /** An event of the initial state. @returns the state so far; `undefined`: it is complete */
   #collect(
     event: WatchEvent,
-    listed: Map<string, NodeRecord>,
-  ): Map<string, NodeRecord> | undefined {
+    listed: Listing,
+  ): Listing | undefined {
     switch (event.kind) {
       case "upsert":
-        listed.set(event.node.name, event.node);
+        listed.set(event.node, event.fingerprint);
         return listed;
+      case "unchanged": {
+        const node = this.#store.get(event.name);
+        if (node === undefined) return listed; // it is known only where it is held
+        listed.set(node, this.#store.fingerprint(event.name));
+        return listed;
+      }
       case "remove":
         listed.delete(event.name);
         return listed;
@@ -204,7 +210,7 @@ export class Reflector {
         if (!event.initialEnd || event.resourceVersion === undefined) {
           return listed;
         }
-        this.#replace(listed.values(), event.resourceVersion);
+        this.#replace(listed, event.resourceVersion);
         return undefined;
       }
       case "error":
@@ -218,7 +224,9 @@ export class Reflector {
   #apply(event: WatchEvent): undefined {
     switch (event.kind) {
       case "upsert":
-        this.#store.upsert(event.node);
+        this.#store.upsert(event.node, event.fingerprint);
+        break;
+      case "unchanged":
         break;
       case "remove":
         this.#store.remove(event.name);
@@ -240,11 +248,11 @@ export class Reflector {
       signal,
       spend: () => this.#pace.spend(),
     });
-    this.#replace(nodes, resourceVersion);
+    this.#replace(Listing.of(nodes), resourceVersion);
   }
 
-  #replace(nodes: Iterable<NodeRecord>, version: string): void {
-    this.#store.replace(nodes);
+  #replace(listing: Listing, version: string): void {
+    this.#store.replace(listing);
     this.#version = version;
     this.#unfinished = 0;
     this.#refusals = 0;

@@ -34,6 +34,14 @@ export type WatchEvent =
     readonly kind: "upsert";
     readonly node: NodeRecord;
     readonly resourceVersion: string | undefined;
+    /** Of what the record is made from; absent: from JSON. */
+    readonly fingerprint?: number;
+  }
+  /** ADDED or MODIFIED, and the reader has this record already. */
+  | {
+    readonly kind: "unchanged";
+    readonly name: string;
+    readonly resourceVersion: string | undefined;
   }
   | {
     readonly kind: "remove";
@@ -58,13 +66,13 @@ export interface NodePage {
 }
 
 /** https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists */
-const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
+export const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
 
 /** A Node's name is a DNS subdomain. */
-const NAME_LIMIT = 253;
+export const NAME_LIMIT = 253;
 /** An opaque string: whole or not at all. */
-const VERSION_LIMIT = 256;
-const CONTINUE_LIMIT = 8192;
+export const VERSION_LIMIT = 256;
+export const CONTINUE_LIMIT = 8192;
 
 const DECODER = new TextDecoder();
 
@@ -194,7 +202,7 @@ export function decodeWatchEvent(
   }
 }
 
-const NO_STATUS: Status = {
+export const NO_STATUS: Status = {
   code: 0,
   reason: "",
   message: "an error event without a Status",

@@ -23,8 +23,8 @@ export interface StatusCause {
   readonly message: string;
 }
 
-const MESSAGE_LIMIT = 1000;
-const CAUSES_LIMIT = 8;
+export const MESSAGE_LIMIT = 1000;
+export const CAUSES_LIMIT = 8;
 
 /** @returns `undefined` for what is no Status */
 export function statusFromJson(value: unknown): Status | undefined {

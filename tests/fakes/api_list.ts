@@ -35,7 +35,7 @@ export function listNodes(
   store: NodeStore,
   query: URLSearchParams,
   lag: number,
-): string {
+): JsonList {
   check(query);
   const limit = Number(query.get("limit") ?? "0");
   const token = query.get("continue") ?? "";
@@ -54,7 +54,7 @@ export function listNodes(
   const page = limit > 0 ? rest.slice(0, limit) : rest;
   const left = rest.length - page.length;
   const last = page.at(-1);
-  const metadata = {
+  const metadata: JsonObject = {
     resourceVersion: String(version),
     ...(left === 0 || last === undefined ? {} : {
       continue: encodeContinue({
@@ -65,9 +65,19 @@ export function listNodes(
       remainingItemCount: left,
     }),
   };
+  return { metadata, items: page };
+}
+
+/** A NodeList. */
+export interface JsonList {
+  readonly metadata: JsonObject;
+  readonly items: readonly JsonObject[];
+}
+
+export function listText({ metadata, items }: JsonList): string {
   return `{"kind":"NodeList","apiVersion":"v1","metadata":${
     JSON.stringify(metadata)
-  },"items":[${page.map(item).join(",")}]}\n`;
+  },"items":[${items.map(item).join(",")}]}\n`;
 }
 
 function startVersion(

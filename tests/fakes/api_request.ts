@@ -8,6 +8,7 @@
 import type { Json } from "../../mod/core/json_patch.ts";
 import type { Verb } from "./api_faults.ts";
 import type { Subresource } from "./api_nodes.ts";
+import { type Encoding, PROTOBUF } from "./api_protobuf.ts";
 import { ApiStatus, badRequest, invalid } from "./api_status.ts";
 import type { WatchQuery } from "./api_watch.ts";
 
@@ -42,12 +43,21 @@ export function targetOf(method: string, url: URL): Target | undefined {
   return { verb, name, subresource };
 }
 
-export function acceptsJson(accept: string): void {
-  if (/application\/(json|\*)|\*\/\*/.test(accept)) return;
+/** The first of what the client takes that the server has, as it is negotiated. */
+export function encodingOf(
+  accept: string,
+  { protobuf }: { readonly protobuf: boolean },
+): Encoding {
+  for (const part of accept.split(",")) {
+    const [type = "", ...parameters] = part.split(";").map((one) => one.trim());
+    if (parameters.some((one) => one.startsWith("as="))) continue;
+    if (type === PROTOBUF && protobuf) return "protobuf";
+    if (/^(application\/(json|\*)|\*\/\*)$/.test(type)) return "json";
+  }
   throw new ApiStatus(
     406,
     "NotAcceptable",
-    "only the following media types are accepted: application/json",
+    "only the following media types are accepted: application/json, application/vnd.kubernetes.protobuf",
   );
 }
 

@@ -1,7 +1,7 @@
 /**
  * The Node part of the Kubernetes API over real HTTP: what kube-apiserver does
  * for a network agent, in one process without etcd, and on request what it does
- * on a bad day (`faults`). JSON only.
+ * on a bad day (`faults`). In JSON, and in protobuf for who takes it.
  *
  * Beside the API there is `/fake/…` for labs that run it as a program: see
  * `api_control.ts`.
@@ -12,15 +12,22 @@
 import type { Prefix } from "../../mod/core/address.ts";
 import { control } from "./api_control.ts";
 import { type Fault, Faults, type Verb } from "./api_faults.ts";
-import { listNodes } from "./api_list.ts";
+import { listNodes, listText } from "./api_list.ts";
 import { createNode, deleteNode, patchNode, updateNode } from "./api_nodes.ts";
 import {
-  acceptsJson,
   bodyOf,
+  encodingOf,
   type Target,
   targetOf,
   watchQuery,
 } from "./api_request.ts";
+import {
+  type Encoding,
+  listBytes,
+  nodeBytes,
+  PROTOBUF,
+  wrapped,
+} from "./api_protobuf.ts";
 import {
   ApiStatus,
   badRequest,
@@ -51,6 +58,8 @@ export interface ApiServerOptions {
   readonly bookmarkSeconds?: number;
   /** `false`: as with an etcd that cannot report progress. */
   readonly streamedLists?: boolean;
+  /** `false`: JSON alone. */
+  readonly protobuf?: boolean;
   /** Changes that are kept to resume from. Default 10,000. */
   readonly history?: number;
 }
@@ -79,6 +88,8 @@ export class ApiServer {
   /** What nobody may do, like "list nodes" or "patch nodes/status". */
   denied: readonly string[] = [];
   streamedLists: boolean;
+  /** May be changed while it runs. */
+  protobuf: boolean;
   readonly #options: ApiServerOptions;
   readonly #stopIpam: () => void;
   readonly #hanging = new Set<(answer: Response) => void>();
@@ -90,6 +101,7 @@ export class ApiServer {
     this.#port = options.port ?? 0;
     this.tokens = options.tokens;
     this.streamedLists = options.streamedLists ?? true;
+    this.protobuf = options.protobuf ?? true;
     this.store = new NodeStore(
       options.history === undefined ? {} : { history: options.history },
     );
@@ -159,6 +171,7 @@ export class ApiServer {
   }
 
   async #handle(request: Request, clientPort: number): Promise<Response> {
+    let encoding: Encoding = "json";
     try {
       const url = new URL(request.url);
       if (/^\/(healthz|livez|readyz)$/.test(url.pathname)) {
@@ -174,17 +187,18 @@ export class ApiServer {
       if (url.pathname.startsWith("/fake/")) {
         return await control(this, request, url);
       }
-      return await this.#api(request, url, clientPort);
+      encoding = encodingOf(request.headers.get("accept") ?? "*/*", this);
+      return await this.#api(request, url, { clientPort, encoding });
     } catch (error) {
-      if (error instanceof ApiStatus) return error.response();
-      return internalError(String(error)).response();
+      if (error instanceof ApiStatus) return error.response(encoding);
+      return internalError(String(error)).response(encoding);
     }
   }
 
   async #api(
     request: Request,
     url: URL,
-    clientPort: number,
+    { clientPort, encoding }: Call,
   ): Promise<Response> {
     const [, bearer] =
       /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
@@ -213,35 +227,47 @@ export class ApiServer {
     if (this.denied.includes(`${verb} ${resource}`)) {
       throw forbidden(user, verb, resource);
     }
-    acceptsJson(request.headers.get("accept") ?? "*/*");
     return verb === "list" || verb === "watch"
-      ? this.#collection(verb, url, fault)
-      : await this.#object(request, target, url);
+      ? this.#collection(verb, url, { encoding, fault })
+      : await this.#object(request, target, { encoding, url });
   }
 
   #collection(
     verb: "list" | "watch",
     url: URL,
-    fault: Fault | undefined,
+    options: {
+      readonly encoding: Encoding;
+      readonly fault: Fault | undefined;
+    },
   ): Response {
+    const { encoding, fault } = options;
     if (verb === "list") {
       const lag = fault?.kind === "lag" ? fault.versions : 0;
-      return jsonText(listNodes(this.store, url.searchParams, lag));
+      const list = listNodes(this.store, url.searchParams, lag);
+      return encoding === "json"
+        ? jsonText(listText(list))
+        : new Response(listBytes(list), { headers: headersOf(PROTOBUF) });
     }
     const stream = this.watches.open(watchQuery(url.searchParams), {
       bookmarkSeconds: this.#options.bookmarkSeconds ?? 60,
       streamedLists: this.streamedLists,
+      encoding,
       fault,
     });
-    return new Response(stream, { headers: JSON_HEADERS });
+    const type = encoding === "json"
+      ? "application/json"
+      : `${PROTOBUF};stream=watch`;
+    return new Response(stream, { headers: headersOf(type) });
   }
 
   async #object(
     request: Request,
     target: Target,
-    url: URL,
+    { encoding, url }: { readonly encoding: Encoding; readonly url: URL },
   ): Promise<Response> {
     const { verb, name = "", subresource } = target;
+    const object = (node: JsonObject, status = 200): Response =>
+      answer(node, { encoding, status });
     switch (verb) {
       case "get": {
         const node = this.store.get(name);
@@ -318,17 +344,32 @@ export class ApiServer {
   }
 }
 
-const JSON_HEADERS = {
-  "content-type": "application/json",
-  "cache-control": "no-cache, private",
-};
+/** How a request came and how it is to be answered. */
+interface Call {
+  readonly clientPort: number;
+  readonly encoding: Encoding;
+}
+
+function headersOf(type: string): Record<string, string> {
+  return { "content-type": type, "cache-control": "no-cache, private" };
+}
+
+const JSON_HEADERS = headersOf("application/json");
 
 function jsonText(text: string, status = 200): Response {
   return new Response(text, { status, headers: JSON_HEADERS });
 }
 
-function object(node: JsonObject, status = 200): Response {
-  return jsonText(textOf(node), status);
+function answer(
+  node: JsonObject,
+  { encoding, status }: {
+    readonly encoding: Encoding;
+    readonly status: number;
+  },
+): Response {
+  if (encoding === "json") return jsonText(textOf(node), status);
+  const bytes = wrapped("Node", nodeBytes(node));
+  return new Response(bytes, { status, headers: headersOf(PROTOBUF) });
 }
 
 function repeated(

@@ -3,7 +3,7 @@
  *
  *     deno run -A tests/fakes/api_server_main.ts --listen 127.0.0.1:6443 \
  *       [--cluster-cidr 10.0.0.0/16[,fd00:10::/48]] [--tls-cert FILE --tls-key FILE] \
- *       [--token TOKEN=USER]… [--no-streamed-lists]
+ *       [--token TOKEN=USER]… [--no-streamed-lists] [--no-protobuf]
  *
  * Prints `ready URL` when it listens; ends on SIGTERM and SIGINT.
  *
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     "tls-key": { type: "string" },
     "token": { type: "string", multiple: true },
     "no-streamed-lists": { type: "boolean", default: false },
+    "no-protobuf": { type: "boolean", default: false },
   },
 });
 
@@ -42,6 +43,7 @@ const server = ApiServer.start({
   hostname: bracketed ?? plain ?? "",
   port: Number(port),
   streamedLists: !values["no-streamed-lists"],
+  protobuf: !values["no-protobuf"],
   ...(cert === undefined || key === undefined ? {} : {
     tls: {
       cert: Deno.readTextFileSync(cert),

@@ -6,6 +6,8 @@
  */
 
 import type { Json } from "../../mod/core/json_patch.ts";
+import { type Encoding, PROTOBUF, statusBytes } from "./api_protobuf.ts";
+import type { JsonObject } from "./api_store.ts";
 
 export interface StatusOptions {
   readonly details?: Json;
@@ -33,7 +35,7 @@ export class ApiStatus extends Error {
     this.options = options;
   }
 
-  object(): Json {
+  object(): JsonObject {
     const { details, retryAfter, continueToken } = this.options;
     const more = retryAfter === undefined
       ? details
@@ -50,11 +52,16 @@ export class ApiStatus extends Error {
     };
   }
 
-  response(): Response {
+  response(encoding: Encoding = "json"): Response {
     const { retryAfter } = this.options;
-    return Response.json(this.object(), {
+    const object = this.object();
+    const body = encoding === "json"
+      ? JSON.stringify(object)
+      : statusBytes(object);
+    return new Response(body, {
       status: this.code,
       headers: {
+        "content-type": encoding === "json" ? "application/json" : PROTOBUF,
         "cache-control": "no-cache, private",
         ...(retryAfter === undefined
           ? {}

@@ -1,12 +1,19 @@
 /**
  * Watch streams of the API server of the tests: initial state where asked for,
- * then each change as a line of JSON, bookmarks, a clean end at the deadline.
+ * then each change as a line of JSON or a frame of protobuf, bookmarks, a clean
+ * end at the deadline.
  *
  * @module
  */
 
-import type { Json } from "../../mod/core/json_patch.ts";
 import type { Fault } from "./api_faults.ts";
+import {
+  type Encoding,
+  nodeBytes,
+  statusBytes,
+  watchFrame,
+  wrapped,
+} from "./api_protobuf.ts";
 import { ApiStatus, internalError, tooLarge } from "./api_status.ts";
 import {
   type Change,
@@ -31,23 +38,43 @@ export interface WatchQuery {
 export interface WatchOptions {
   readonly bookmarkSeconds: number;
   readonly streamedLists: boolean;
+  readonly encoding: Encoding;
   readonly fault: Fault | undefined;
 }
 
 const ENCODER = new TextEncoder();
 
-function line(type: string, text: string): Uint8Array<ArrayBuffer> {
-  return ENCODER.encode(`{"type":"${type}","object":${text}}\n`);
-}
+/** An event in one encoding. */
+type Codec = (
+  type: string,
+  object: JsonObject,
+  kind: "Node" | "Status",
+) => Uint8Array<ArrayBuffer>;
 
-const LINES = new WeakMap<Change, Uint8Array<ArrayBuffer>>();
+const CODECS: Readonly<Record<Encoding, Codec>> = {
+  json: (type, object) =>
+    ENCODER.encode(`{"type":"${type}","object":${textOf(object)}}\n`),
+  protobuf: (type, object, kind) =>
+    watchFrame(
+      type,
+      kind === "Node" ? wrapped(kind, nodeBytes(object)) : statusBytes(object),
+    ),
+};
+
+const CHANGES = {
+  json: new WeakMap<Change, Uint8Array<ArrayBuffer>>(),
+  protobuf: new WeakMap<Change, Uint8Array<ArrayBuffer>>(),
+} as const;
 
 /** Encoded once for all that watch. */
-function changeLine(change: Change): Uint8Array<ArrayBuffer> {
-  let bytes = LINES.get(change);
+function changeBytes(
+  change: Change,
+  encoding: Encoding,
+): Uint8Array<ArrayBuffer> {
+  let bytes = CHANGES[encoding].get(change);
   if (bytes === undefined) {
-    bytes = line(change.type, textOf(change.object));
-    LINES.set(change, bytes);
+    bytes = CODECS[encoding](change.type, change.object, "Node");
+    CHANGES[encoding].set(change, bytes);
   }
   return bytes;
 }
@@ -59,14 +86,11 @@ function cutOff(): Error {
   return error;
 }
 
-function bookmarkLine(
-  version: number,
-  initialEnd: boolean,
-): Uint8Array<ArrayBuffer> {
+function bookmarkObject(version: number, initialEnd: boolean): JsonObject {
   const annotations = initialEnd
     ? { annotations: { "k8s.io/initial-events-end": "true" } }
     : {};
-  const object: Json = {
+  return {
     kind: "Node",
     apiVersion: "v1",
     metadata: {
@@ -80,7 +104,6 @@ function bookmarkLine(
       nodeInfo: {},
     },
   };
-  return line("BOOKMARK", JSON.stringify(object));
 }
 
 /** All open watches of one server, so that it can end them. */
@@ -123,6 +146,7 @@ class Watch {
   readonly #store: NodeStore;
   readonly #query: WatchQuery;
   readonly #fault: Fault | undefined;
+  readonly #encoding: Encoding;
   readonly #timers: ReturnType<typeof setTimeout>[] = [];
   #controller:
     | ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>
@@ -137,6 +161,7 @@ class Watch {
     this.#store = store;
     this.#query = query;
     this.#fault = options.fault;
+    this.#encoding = options.encoding;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#resolve = resolve;
@@ -151,7 +176,7 @@ class Watch {
 
   bookmark(): void {
     if (this.#query.bookmarks && this.#fault?.kind !== "silence") {
-      this.#send(bookmarkLine(this.#store.version, false));
+      this.#event("BOOKMARK", bookmarkObject(this.#store.version, false));
     }
   }
 
@@ -219,7 +244,9 @@ class Watch {
       const least = resourceVersion === "" ? store.version : from;
       if (least > now) throw tooLarge(least, now);
       for (const node of store.list(now)) this.#object("ADDED", node);
-      if (sendInitialEvents && bookmarks) this.#send(bookmarkLine(now, true));
+      if (sendInitialEvents && bookmarks) {
+        this.#event("BOOKMARK", bookmarkObject(now, true));
+      }
       this.#initialLines = this.#lines;
       for (const change of store.since(now)) this.#change(change);
       return;
@@ -228,11 +255,12 @@ class Watch {
   }
 
   #object(type: "ADDED", node: JsonObject): void {
-    if (this.#wants(node)) this.#send(line(type, textOf(node)));
+    if (this.#wants(node)) this.#event(type, node);
   }
 
   #change(change: Change): void {
-    if (this.#wants(change.object)) this.#send(changeLine(change));
+    if (!this.#wants(change.object)) return;
+    this.#send(changeBytes(change, this.#encoding));
   }
 
   #wants(node: JsonObject): boolean {
@@ -247,8 +275,16 @@ class Watch {
     const status = error instanceof ApiStatus
       ? error
       : internalError(String(error));
-    this.#send(line("ERROR", JSON.stringify(status.object())));
+    this.#event("ERROR", status.object(), "Status");
     this.end("eof");
+  }
+
+  #event(
+    type: string,
+    object: JsonObject,
+    kind: "Node" | "Status" = "Node",
+  ): void {
+    this.#send(CODECS[this.#encoding](type, object, kind));
   }
 
   #send(bytes: Uint8Array<ArrayBuffer>): void {

@@ -9,9 +9,9 @@ import type { NodeRecord, NodeSink } from "../../mod/core/node.ts";
 import type {
   ListQuery,
   NodeLister,
-  NodeWatch,
   WatchQuery,
 } from "../../mod/sys/kube_client.ts";
+import type { NodeWatch } from "../../mod/sys/node_watch.ts";
 import type { NodePage, WatchEvent } from "../../mod/wire/node_json.ts";
 
 export type Asked =

@@ -403,17 +403,43 @@ test("faults come in their order and go", async (server) => {
 test("what is not served says so", async (server) => {
   assert.equal((await call(server, "GET /api/v1/pods")).status, 404);
   assert.equal((await call(server, "DELETE /api/v1/nodes")).status, 405);
-  const accept = "application/vnd.kubernetes.protobuf";
-  assert.equal(
-    (await call(server, "GET /api/v1/nodes", { accept })).status,
-    406,
-  );
+  for (const accept of ["text/plain", "application/yaml"]) {
+    const { status } = await call(server, "GET /api/v1/nodes", { accept });
+    assert.equal(status, 406);
+  }
   await call(server, "POST /api/v1/nodes", { body: node("a") });
   const type = "application/apply-patch+yaml";
   assert.equal(
     (await call(server, "PATCH /api/v1/nodes/a", { type, body: {} })).status,
     415,
   );
+});
+
+test("what is taken is answered in the first encoding that there is", async (server) => {
+  await call(server, "POST /api/v1/nodes", { body: node("a") });
+  const protobuf = "application/vnd.kubernetes.protobuf";
+  const typeFor = async (path: string, accept: string): Promise<string> => {
+    const response = await fetch(`${server.url}${path}`, {
+      headers: { accept },
+    });
+    await response.body?.cancel();
+    return response.headers.get("content-type") ?? "";
+  };
+  for (const path of ["/api/v1/nodes", "/api/v1/nodes/a", "/api/v1/nodes/b"]) {
+    assert.equal(
+      await typeFor(path, `${protobuf}, application/json`),
+      protobuf,
+    );
+    assert.equal(
+      await typeFor(path, `application/json, ${protobuf}`),
+      "application/json",
+    );
+  }
+  const watch = "/api/v1/nodes?watch=1";
+  assert.equal(await typeFor(watch, protobuf), `${protobuf};stream=watch`);
+  server.protobuf = false;
+  const both = `${protobuf}, application/json`;
+  assert.equal(await typeFor("/api/v1/nodes", both), "application/json");
 });
 
 test("as a program it listens, is controlled and ends", async () => {

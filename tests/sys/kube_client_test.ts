@@ -47,13 +47,27 @@ interface Pair extends AsyncDisposable {
   readonly client: KubeClient;
 }
 
-function pair(
-  options: { readonly clock?: Clock; readonly token?: () => string } = {},
-): Pair {
+interface PairOptions {
+  readonly clock?: Clock;
+  readonly token?: () => string;
+  /** Nodes come as JSON; else as protobuf. */
+  readonly json?: boolean;
+}
+
+/** In both encodings. */
+function test(name: string, body: (json: boolean) => Promise<void>): void {
+  for (const json of [false, true]) {
+    const encoding = json ? "JSON" : "protobuf";
+    Deno.test(`${name} (${encoding})`, () => body(json));
+  }
+}
+
+function pair(options: PairOptions = {}): Pair {
   const server = ApiServer.start();
   const client = new KubeClient(accessTo(server.url, options.token), {
     clock: options.clock ?? systemClock,
     annotation: KEY,
+    json: options.json ?? false,
   });
   return {
     server,
@@ -152,8 +166,8 @@ Deno.test("a Node's condition is written by its type, whatever else is there", a
   assert.equal(removalPatch(after, { annotation: KEY }), undefined);
 });
 
-Deno.test("pages follow each other and watches bring events, decoded", async () => {
-  await using both = pair();
+test("pages follow each other and watches bring events, decoded", async (json) => {
+  await using both = pair({ json });
   const { server, client } = both;
   for (const name of ["a", "b", "c"]) {
     createNode(server.store, { metadata: { name } });
@@ -175,13 +189,13 @@ Deno.test("pages follow each other and watches bring events, decoded", async () 
   for (;;) {
     const events = await watch.read();
     if (events === undefined) break;
-    kinds.push(...events.map(({ kind }) => kind));
+    for (const { kind } of events) kinds.push(kind);
   }
   assert.deepEqual(kinds, ["upsert", "upsert", "bookmark"]);
 });
 
-Deno.test("watches have connections of their own, all else shares one", async () => {
-  await using both = pair();
+test("watches have connections of their own, all else shares one", async (json) => {
+  await using both = pair({ json });
   const { server, client } = both;
   const query = {
     resourceVersion: "1",
@@ -206,8 +220,8 @@ Deno.test("watches have connections of their own, all else shares one", async ()
   await eventually(() => server.watches.size === 0);
 });
 
-Deno.test("what the API server refuses is said, with the cure", async () => {
-  await using both = pair();
+test("what the API server refuses is said, with the cure", async (json) => {
+  await using both = pair({ json });
   const { server, client } = both;
   server.tokens = new Map();
   const rows: readonly (readonly [() => Promise<unknown>, string])[] = [

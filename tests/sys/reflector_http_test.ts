@@ -38,6 +38,8 @@ interface Bench extends AsyncDisposable {
 }
 
 interface BenchOptions extends ApiServerOptions {
+  /** Nodes come as JSON; else as protobuf. */
+  readonly json: boolean;
   /** Seconds that pass in one. Default 20. */
   readonly speed?: number;
   /** Where the client connects instead. */
@@ -47,7 +49,7 @@ interface BenchOptions extends ApiServerOptions {
   readonly before?: (server: ApiServer) => void | Promise<void>;
 }
 
-async function start(options: BenchOptions = {}): Promise<Bench> {
+async function start(options: BenchOptions): Promise<Bench> {
   const server = ApiServer.start(options);
   await options.before?.(server);
   const clock: Clock = scaledClock(options.speed ?? 20);
@@ -57,7 +59,11 @@ async function start(options: BenchOptions = {}): Promise<Bench> {
     clock,
     env: {},
   });
-  const client = new KubeClient(access, { clock, annotation: KEY });
+  const client = new KubeClient(access, {
+    clock,
+    annotation: KEY,
+    json: options.json,
+  });
   const sink = new FakeSink();
   const log = new MemoryLog();
   const reflector = new Reflector(client, sink, { clock, log });
@@ -119,14 +125,23 @@ function asked(server: ApiServer): readonly string[] {
   );
 }
 
+/** In both encodings. */
+function test(name: string, body: (json: boolean) => Promise<void>): void {
+  for (const json of [false, true]) {
+    const encoding = json ? "JSON" : "protobuf";
+    Deno.test(`${name} (${encoding})`, () => body(json));
+  }
+}
+
 /** A list, in either way. */
 function lists(server: ApiServer): number {
   const all = asked(server);
   return all.filter((one) => one === "stream" || one === "list").length;
 }
 
-Deno.test("Nodes come by a streamed list, and each change after it at once", async () => {
+test("Nodes come by a streamed list, and each change after it at once", async (json) => {
   await using bench = await start({
+    json,
     before: (server) => add(server, "a", "b"),
   });
   const { server } = bench;
@@ -144,9 +159,68 @@ Deno.test("Nodes come by a streamed list, and each change after it at once", asy
   ]);
 });
 
-Deno.test("without streamed lists they come in pages", async () => {
+test("what changes nothing reaches nobody; a change and its way back do", async (json) => {
+  await using bench = await start({
+    json,
+    before: (server) => {
+      add(server, "a", "b");
+      setKey(server, "a", "K1=");
+    },
+  });
+  await bench.settled();
+  const { server, sink } = bench;
+  for (let beat = 0; beat < 20; beat++) {
+    patchNode(server.store, "a", {
+      body: { metadata: { labels: { beat: String(beat) } } },
+      type: "application/merge-patch+json",
+      subresource: "",
+    });
+  }
+  // In one piece, or in many: each is compared with what the one before has left.
+  for (const key of ["K2=", "K1=", "K3=", "K3=", "K1="]) {
+    setKey(server, "a", key);
+  }
+  deleteNode(server.store, "b", null);
+  await bench.settled();
+  assert.equal(sink.nodes.get("a")?.publicKey, "K1=");
+  assert.deepEqual(sink.calls, [
+    "replace a b",
+    ...Array(4).fill("upsert a"),
+    "remove b",
+  ]);
+  // And across a new watch, and a new list.
+  server.watches.end();
+  await eventually(() => server.watches.size === 1);
+  await server.down();
+  add(server, "c");
+  server.store.compact();
+  server.listen();
+  await bench.settled();
+  assert.equal(sink.calls.at(-1), "replace a c");
+  assert.equal(sink.nodes.get("a")?.publicKey, "K1=");
+});
+
+test("a server that changes its encoding changes nothing", async (json) => {
+  await using bench = await start({
+    json,
+    before: (server) => add(server, "a", "b"),
+  });
+  await bench.settled();
+  const { server, sink } = bench;
+  for (const protobuf of [false, true, false]) {
+    server.protobuf = protobuf;
+    server.watches.end();
+    await eventually(() => server.watches.size === 1);
+    setKey(server, "a", `K${protobuf}=`);
+    await bench.settled();
+  }
+  assert.deepEqual(sink.calls, ["replace a b", ...Array(3).fill("upsert a")]);
+});
+
+test("without streamed lists they come in pages", async (json) => {
   const names = Array.from({ length: 1100 }, (_, at) => `n${at}`);
   await using bench = await start({
+    json,
     streamedLists: false,
     before: (server) => add(server, ...names),
   });
@@ -158,9 +232,10 @@ Deno.test("without streamed lists they come in pages", async () => {
   await bench.settled();
 });
 
-Deno.test("a list whose pages expire begins again from the first (fault 8)", async () => {
+test("a list whose pages expire begins again from the first (fault 8)", async (json) => {
   const names = Array.from({ length: 1100 }, (_, at) => `n${at}`);
   await using bench = await start({
+    json,
     streamedLists: false,
     before: (server) => {
       add(server, ...names);
@@ -182,8 +257,8 @@ Deno.test("a list whose pages expire begins again from the first (fault 8)", asy
   );
 });
 
-Deno.test("a server away at the start is waited for (fault 1)", async () => {
-  await using bench = await start({ before: (server) => server.down() });
+test("a server away at the start is waited for (fault 1)", async (json) => {
+  await using bench = await start({ json, before: (server) => server.down() });
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.match(
     bench.reflector.status.lastError ?? "",
@@ -196,8 +271,11 @@ Deno.test("a server away at the start is waited for (fault 1)", async () => {
   assert.equal(bench.reflector.status.lastError, undefined);
 });
 
-Deno.test("a server that restarts is watched on from the last version, without a list (faults 2, 4)", async () => {
-  await using bench = await start({ before: (server) => add(server, "a") });
+test("a server that restarts is watched on from the last version, without a list (faults 2, 4)", async (json) => {
+  await using bench = await start({
+    json,
+    before: (server) => add(server, "a"),
+  });
   await bench.settled();
   const { server } = bench;
   await server.down("cut");
@@ -209,8 +287,9 @@ Deno.test("a server that restarts is watched on from the last version, without a
   assert.equal(lists(server), 1);
 });
 
-Deno.test("a server that lags behind takes nobody away (fault 5)", async () => {
+test("a server that lags behind takes nobody away (fault 5)", async (json) => {
   await using bench = await start({
+    json,
     before: (server) => add(server, "a", "b"),
   });
   await bench.settled();
@@ -245,8 +324,9 @@ for (
     ["too large, in the third form (fault 9)", { kind: "too-large", form: 3 }],
   ] as const
 ) {
-  Deno.test(`a lost history costs one list: ${name}`, async () => {
+  test(`a lost history costs one list: ${name}`, async (json) => {
     await using bench = await start({
+      json,
       before: (server) => add(server, "a", "b"),
     });
     await bench.settled();
@@ -272,10 +352,11 @@ for (
   });
 }
 
-Deno.test("a flow that goes dead is replaced on a new connection within 90 s; a patch is not held up (fault 10)", async () => {
+test("a flow that goes dead is replaced on a new connection within 90 s; a patch is not held up (fault 10)", async (json) => {
   let proxy: TcpProxy | undefined;
   const speed = 50;
   const bench = await start({
+    json,
     speed,
     before: (server) => add(server, "a"),
     url: (server) => {
@@ -302,8 +383,9 @@ Deno.test("a flow that goes dead is replaced on a new connection within 90 s; a 
 });
 
 for (const milliseconds of [0, 50, 300]) {
-  Deno.test(`watches that end after ${milliseconds / 50} s never cost a list (fault 11)`, async () => {
+  test(`watches that end after ${milliseconds / 50} s never cost a list (fault 11)`, async (json) => {
     await using bench = await start({
+      json,
       speed: 50,
       before: (server) => {
         add(server, "a");
@@ -327,8 +409,9 @@ for (const milliseconds of [0, 50, 300]) {
   });
 }
 
-Deno.test("a watch cut off in mid-line, in mid-character, goes on where it was (fault 12)", async () => {
+test("a watch cut off in mid-line, in mid-character, goes on where it was (fault 12)", async (json) => {
   await using bench = await start({
+    json,
     speed: 50,
     before: (server) => add(server, "a"),
   });
@@ -345,8 +428,11 @@ Deno.test("a watch cut off in mid-line, in mid-character, goes on where it was (
   assert.equal(lists(server), 1);
 });
 
-Deno.test("a line without end is given up, and is no reason to forget (fault 12)", async () => {
-  await using bench = await start({ before: (server) => add(server, "a") });
+test("a line without end is given up, and is no reason to forget (fault 12)", async (json) => {
+  await using bench = await start({
+    json,
+    before: (server) => add(server, "a"),
+  });
   await bench.settled();
   const { server } = bench;
   server.faults.add({
@@ -366,8 +452,9 @@ Deno.test("a line without end is given up, and is no reason to forget (fault 12)
   assert.equal(lists(server), 1);
 });
 
-Deno.test("429 is waited out as asked, and a storm of 500 ends in the server's state (fault 13)", async () => {
+test("429 is waited out as asked, and a storm of 500 ends in the server's state (fault 13)", async (json) => {
   await using bench = await start({
+    json,
     speed: 50,
     before: (server) => add(server, "a"),
   });
@@ -392,7 +479,7 @@ Deno.test("429 is waited out as asked, and a storm of 500 ends in the server's s
   await bench.settled(20_000);
 });
 
-Deno.test("a token that was rotated is taken up, without a restart (fault 14)", async () => {
+test("a token that was rotated is taken up, without a restart (fault 14)", async (json) => {
   await using dir = await tempDir();
   const kubeconfig = `${dir.path}/config`;
   await Deno.writeTextFile(`${dir.path}/token`, "one");
@@ -406,6 +493,7 @@ Deno.test("a token that was rotated is taken up, without a restart (fault 14)", 
     }),
   );
   await using bench = await start({
+    json,
     kubeconfig,
     tokens: new Map([["one", "agent"]]),
     before: (server) => add(server, "a"),
@@ -426,8 +514,11 @@ Deno.test("a token that was rotated is taken up, without a restart (fault 14)", 
   assert.equal(bench.reflector.status.lastError, undefined);
 });
 
-Deno.test("403 keeps what is there and says what to grant (fault 16)", async () => {
-  await using bench = await start({ before: (server) => add(server, "a") });
+test("403 keeps what is there and says what to grant (fault 16)", async (json) => {
+  await using bench = await start({
+    json,
+    before: (server) => add(server, "a"),
+  });
   await bench.settled();
   const { server } = bench;
   server.denied = ["watch nodes"];
@@ -444,8 +535,9 @@ Deno.test("403 keeps what is there and says what to grant (fault 16)", async () 
   assert.equal(lists(server), 1);
 });
 
-Deno.test("an answer that never comes, and a stream that never speaks, are given up (fault 3)", async () => {
+test("an answer that never comes, and a stream that never speaks, are given up (fault 3)", async (json) => {
   await using bench = await start({
+    json,
     speed: 100,
     before: (server) => {
       add(server, "a");
@@ -461,8 +553,11 @@ Deno.test("an answer that never comes, and a stream that never speaks, are given
   assert.match(messages, /nothing came for 90 s/);
 });
 
-Deno.test("hostile Nodes pass through as records, and cost nobody else (fault 17)", async () => {
-  await using bench = await start({ before: (server) => add(server, "a") });
+test("hostile Nodes pass through as records, and cost nobody else (fault 17)", async (json) => {
+  await using bench = await start({
+    json,
+    before: (server) => add(server, "a"),
+  });
   await bench.settled();
   const { server } = bench;
   const rows: readonly (readonly [string, unknown])[] = [
@@ -503,7 +598,7 @@ Deno.test("hostile Nodes pass through as records, and cost nobody else (fault 17
   await eventually(() => bench.sink.nodes.has("zz"));
 });
 
-Deno.test("stopping takes less than a second, whatever is under way", async () => {
+test("stopping takes less than a second, whatever is under way", async (json) => {
   for (
     const before of [
       (server: ApiServer): void => add(server, "a"),
@@ -515,7 +610,7 @@ Deno.test("stopping takes less than a second, whatever is under way", async () =
       (server: ApiServer): Promise<void> => server.down(),
     ]
   ) {
-    await using bench = await start({ speed: 1, before });
+    await using bench = await start({ json, speed: 1, before });
     await systemClock.sleep(60);
     const begin = performance.now();
     bench.stop.abort();
@@ -524,8 +619,9 @@ Deno.test("stopping takes less than a second, whatever is under way", async () =
   }
 });
 
-Deno.test("hundreds of reconnects leave nothing open", async () => {
+test("hundreds of reconnects leave nothing open", async (json) => {
   await using bench = await start({
+    json,
     speed: 2_000,
     before: (server) => add(server, "a"),
   });
