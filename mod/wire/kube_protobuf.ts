@@ -13,7 +13,7 @@
  */
 
 import { TEXT_LIMIT } from "./json.ts";
-import { Fields, type Span, textAt } from "./protobuf.ts";
+import { Fields, sameBytes, type Span, textAt } from "./protobuf.ts";
 import {
   CAUSES_LIMIT,
   MESSAGE_LIMIT,
@@ -25,7 +25,7 @@ import {
 export const PROTOBUF = "application/vnd.kubernetes.protobuf";
 
 /** "k8s\0" */
-const MAGIC = [0x6b, 0x38, 0x73, 0x00];
+const MAGIC = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
 
 const UNKNOWN = { typeMeta: 1, raw: 2, contentEncoding: 3 } as const;
 const TYPE_META = { kind: 2 } as const;
@@ -45,9 +45,10 @@ export interface WrappedObject extends Span {
  */
 export function unwrap(bytes: Uint8Array, span: Span): WrappedObject {
   const { start, stop } = span;
-  const isObject = stop - start >= MAGIC.length &&
-    MAGIC.every((byte, at) => bytes[start + at] === byte);
-  if (!isObject) throw new SyntaxError("Cannot read an object: no k8s\\0");
+  const begin = { start, stop: Math.min(stop, start + MAGIC.length) };
+  if (!sameBytes(bytes, begin, MAGIC)) {
+    throw new SyntaxError("Cannot read an object: no k8s\\0");
+  }
   const fields = new Fields(bytes, start + MAGIC.length, stop);
   let kind = "";
   let raw: Span = { start: stop, stop };

@@ -18,7 +18,7 @@ import {
 import { Fingerprint } from "./fingerprint.ts";
 import { TEXT_LIMIT } from "./json.ts";
 import { NAME_LIMIT, VERSION_LIMIT, type WantedFields } from "./node_json.ts";
-import { Fields, sameBytes, type Span, textAt } from "./protobuf.ts";
+import { Fields, fieldSet, sameBytes, type Span, textAt } from "./protobuf.ts";
 
 export const NODE = { metadata: 1, spec: 2, status: 3 } as const;
 export const OBJECT_META = {
@@ -34,6 +34,11 @@ const SPEC = { podCIDR: 1, podCIDRs: 7 } as const;
 const STATUS_OF_NODE = { conditions: 4, addresses: 5 } as const;
 const ADDRESS = { type: 1, address: 2 } as const;
 const CONDITION = { type: 1, status: 2, reason: 5, message: 6 } as const;
+
+const SOME_OF_META = fieldSet(OBJECT_META);
+const SOME_OF_SPEC = fieldSet(SPEC);
+const SOME_OF_STATUS = fieldSet({ addresses: STATUS_OF_NODE.addresses });
+const SOME_OF_OWN_STATUS = fieldSet(STATUS_OF_NODE);
 
 const ENCODER = new TextEncoder();
 const INTERNAL_IP = ENCODER.encode("InternalIP");
@@ -98,7 +103,7 @@ export class NodeMarks {
   }
 
   #walkMetadata(fields: Fields): void {
-    while (fields.next()) {
+    while (fields.next(SOME_OF_META)) {
       if (fields.is(OBJECT_META.name)) this.#mark(NAME, fields);
       else if (fields.is(OBJECT_META.uid)) this.#mark(UID, fields);
       else if (fields.is(OBJECT_META.resourceVersion)) {
@@ -123,7 +128,7 @@ export class NodeMarks {
   }
 
   #walkSpec(fields: Fields): void {
-    while (fields.next()) {
+    while (fields.next(SOME_OF_SPEC)) {
       if (fields.is(SPEC.podCIDR)) this.#mark(CIDR, fields);
       else if (fields.is(SPEC.podCIDRs)) push(this.#cidrs, fields);
     }
@@ -131,7 +136,8 @@ export class NodeMarks {
 
   #walkStatus(fields: Fields, own: boolean): void {
     let found = false;
-    while (fields.next()) {
+    const some = own ? SOME_OF_OWN_STATUS : SOME_OF_STATUS;
+    while (fields.next(some)) {
       if (fields.is(STATUS_OF_NODE.addresses)) {
         const entry = fields.enter();
         let internal = false;

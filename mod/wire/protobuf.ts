@@ -19,6 +19,13 @@ const FIXED32 = 5;
 /** A position that is none. */
 const NONE = -1;
 
+const ALL_FIELDS = -1;
+
+/** For `Fields.next()`: these, and no others below 32. */
+export function fieldSet(fields: Readonly<Record<string, number>>): number {
+  return Object.values(fields).reduce((set, field) => set | 1 << field, 0);
+}
+
 /** Steps through the fields of a message; its properties tell of the present one. */
 export class Fields {
   readonly bytes: Uint8Array;
@@ -40,37 +47,47 @@ export class Fields {
   }
 
   /**
-   * The next field. @returns `false` at the end
+   * The next field, or the next of some: then others may come too, which `is()`
+   * tells.
    *
+   * @param some as `fieldSet()` makes it; the others are passed over quickly
+   * @returns `false` at the end
    * @throws {SyntaxError} where the message is cut off, or none
    */
-  next(): boolean {
+  next(some = ALL_FIELDS): boolean {
     const { bytes } = this;
     const end = this.#end;
     let at = this.#at;
-    if (at >= end) return false;
-    // Nearly all fields: a key of one byte, a length of one or two.
-    const first = bytes[at] ?? 0;
-    if ((first & 0x87) === LENGTH_DELIMITED && first > 7 && at + 2 < end) {
-      let length = bytes[at + 1] ?? 0;
-      at += 2;
-      if (length >= 0x80) {
-        const more = bytes[at++] ?? 0;
-        length = more < 0x80 ? (length & 0x7f) + (more << 7) : end;
-      }
-      if (length <= end - at) {
-        this.field = first >>> 3;
-        this.start = at;
-        this.stop = at + length;
-        this.#at = at + length;
+    for (;;) {
+      // Nearly all fields: a key of one byte, a length of one or two.
+      while (at + 2 < end) {
+        const key = bytes[at] ?? 0;
+        if ((key & 0x87) !== LENGTH_DELIMITED || key <= 7) break;
+        let length = bytes[at + 1] ?? 0;
+        let start = at + 2;
+        if (length >= 0x80) {
+          const more = bytes[start++] ?? 0;
+          if (more >= 0x80) break;
+          length = (length & 0x7f) + (more << 7);
+        }
+        if (length > end - start) break;
+        at = start + length;
+        if ((some >>> (key >>> 3) & 1) === 0) continue;
+        this.field = key >>> 3;
+        this.start = start;
+        this.stop = this.#at = at;
         this.#number = NONE;
         return true;
       }
+      this.#at = at;
+      if (at >= end) return false;
+      this.#nextOfAny();
+      at = this.#at;
+      if ((some >>> this.field & 1) !== 0) return true;
     }
-    return this.#nextOfAny();
   }
 
-  #nextOfAny(): boolean {
+  #nextOfAny(): void {
     const key = this.#length();
     this.field = key >>> 3;
     if (this.field === 0) throw malformed(this.#at);
@@ -81,18 +98,18 @@ export class Fields {
         this.start = this.#at;
         this.stop = this.#at + length;
         this.#skip(length);
-        return true;
+        break;
       }
       case VARINT:
         this.#number = this.#at;
         this.#skipVarint();
-        return true;
+        break;
       case FIXED64:
         this.#skip(8);
-        return true;
+        break;
       case FIXED32:
         this.#skip(4);
-        return true;
+        break;
       default:
         throw malformed(this.#at);
     }

@@ -1,7 +1,9 @@
 /**
  * What the agent costs, beside a bare Deno process that imports nothing, and one
- * that only reads and parses the same watch; all with the same flags, in the
- * same run. Medians of three; the times of the start are beside those of the watch.
+ * that only reads and parses the same watch as JSON; all with the same flags, in
+ * the same run. "json" is the agent that takes Nodes as JSON, "agent" the one that
+ * takes them as protobuf. Medians of three; the times of the start are beside those
+ * of the watch.
  *
  *     deno task bench [--rounds N]
  *
@@ -53,6 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
   const rests = new Map<number, number>();
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const nodes of SIZES) {
+      rows.push(await measureJson(nodes));
       const rest = round === 0 ? REST_MS : 0;
       const measured = await measure(nodes, rest);
       rows.push(...measured.rows);
@@ -74,6 +77,32 @@ async function inOwnNamespace(args: readonly string[]): Promise<number> {
   return code;
 }
 
+/** On a machine of its own: what an agent finds there spares it work. */
+async function measureJson(nodes: number): Promise<Row> {
+  await using cluster = await BigCluster.start({ nodes });
+  await cluster.startAgent({ CLUSTERNET_DEBUG: "json" });
+  return await measureUpdates(cluster, {
+    nodes,
+    what: "json",
+    pid: cluster.agent.pid,
+  });
+}
+
+async function measureUpdates(
+  cluster: BigCluster,
+  { nodes, pid, what }: {
+    readonly nodes: number;
+    readonly pid: number;
+    readonly what: string;
+  },
+): Promise<Row> {
+  await pause(SETTLE_MS);
+  const start = figuresOf(pid);
+  await cluster.heartbeats(UPDATES);
+  await pause(SETTLE_MS);
+  return { nodes, what, start, end: figuresOf(pid) };
+}
+
 /** One after the other, so that none takes the processor from another. */
 async function measure(
   nodes: number,
@@ -83,11 +112,8 @@ async function measure(
   const deno = [Deno.execPath(), "run", "--allow-all", "--no-check", "--quiet"];
   const rows: Row[] = [];
   const run = async (what: string, child: Child): Promise<void> => {
-    await pause(SETTLE_MS);
-    const start = figuresOf(child.pid);
-    await cluster.heartbeats(UPDATES);
-    await pause(SETTLE_MS);
-    rows.push({ nodes, what, start, end: figuresOf(child.pid) });
+    const { pid } = child;
+    rows.push(await measureUpdates(cluster, { nodes, what, pid }));
   };
   const others = [["bare", "sleep.ts"], ["watch", "watch_only.ts"]] as const;
   for (const [what, file] of others) {
@@ -120,7 +146,7 @@ function print(rows: readonly Row[], rests: ReadonlyMap<number, number>): void {
           figure,
         ),
       );
-    for (const what of ["bare", "watch", "agent"]) {
+    for (const what of ["bare", "watch", "json", "agent"]) {
       const cell = (
         figure: (row: Row) => number,
         text: (value: number) => string,
@@ -128,8 +154,8 @@ function print(rows: readonly Row[], rests: ReadonlyMap<number, number>): void {
       ): string => {
         const value = of(what, figure);
         const base = of(than, figure);
-        const ratio = base > 0 ? ` ×${(value / base).toFixed(1)}` : "";
-        return (text(value) + ratio).padStart(13);
+        const times = base > 0 ? ` ×${(value / base).toFixed(1)}` : "";
+        return (text(value) + times).padStart(13);
       };
       const seconds = (value: number): string => `${value.toFixed(2)} s`;
       console.log(
@@ -140,11 +166,7 @@ function print(rows: readonly Row[], rests: ReadonlyMap<number, number>): void {
           cell(({ end }) => end.residentBytes, megabytes),
           cell(({ start }) => start.cpuSeconds, seconds, "watch"),
           `${(of(what, updates) * 1_000).toFixed(0)} ms`.padStart(10),
-          what === "agent"
-            ? `(×${
-              (of(what, updates) / of("watch", updates)).toFixed(1)
-            } of watch)`
-            : "",
+          what === "agent" ? comparison(of) : "",
         ].join(" "),
       );
     }
@@ -156,6 +178,15 @@ function print(rows: readonly Row[], rests: ReadonlyMap<number, number>): void {
       } s, a full turn included`,
     );
   }
+}
+
+/** Of the updates' cost. */
+function comparison(
+  of: (what: string, figure: (row: Row) => number) => number,
+): string {
+  const times = (what: string): string =>
+    `×${(of("agent", updates) / of(what, updates)).toFixed(2)} of ${what}`;
+  return `(${times("watch")}, ${times("json")})`;
 }
 
 /** Seconds of CPU of 1,000 of them. */

@@ -111,8 +111,13 @@ export class BigCluster implements AsyncDisposable {
     return this.#agent;
   }
 
-  /** @returns milliseconds from its start until it said that it is ready */
-  async startAgent(): Promise<number> {
+  /**
+   * @param env more of its environment
+   * @returns milliseconds from its start until it said that it is ready
+   */
+  async startAgent(
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<number> {
     const begin = performance.now();
     this.#agent = new Child("the agent", [
       ...["nsenter", `--mount=/proc/${this.#holder.pid}/ns/mnt`, "--"],
@@ -122,7 +127,7 @@ export class BigCluster implements AsyncDisposable {
       ...["--listen-port", String(LISTEN_PORT)],
       ...["--private-key-file", "/run/lab/state/private.key"],
       ...["--cni-conf-file", "/run/lab/net.d/10-clusternet.conflist"],
-    ]);
+    ], { env });
     await this.#agent.line(/ Ready: /, { withinMs: 60_000 });
     return performance.now() - begin;
   }
