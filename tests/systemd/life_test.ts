@@ -144,6 +144,8 @@ serviceTest(
         assert.match(found, /^unreachable 10\.0\.0\.0\/16 proto 78/m);
         assert.match(found, /^active$/m);
         assert.doesNotMatch(found, /conflist/);
+        const boot = await machine.must(["journalctl", "--boot", "--no-pager"]);
+        assert.doesNotMatch(boot, /ordering cycle/);
       },
     );
 

@@ -46,6 +46,9 @@ chroot . ldconfig
 chroot . journalctl --update-catalog
 touch etc/.updated var/.updated`;
 
+/** A root that nobody has booted for so long is deleted; three days, in milliseconds. */
+const UNUSED_MS = 3 * 86_400_000;
+
 /** @returns its directory; nothing may be changed in it */
 export async function debianRoot(suite: Suite): Promise<string> {
   const home = Deno.env.get("HOME") ?? "/root";
@@ -57,10 +60,20 @@ export async function debianRoot(suite: Suite): Promise<string> {
   const directory = `${roots}/${suite}-${key.slice(0, 12)}`;
   if (!await exists(directory)) {
     console.log(`making a root of Debian ${suite}, once: about a minute`);
+    await removeUnused(roots);
     await buildOnce(directory, (path) => build(suite, packages, path));
   }
   await touch(directory);
   return directory;
+}
+
+/** Roots of an earlier recipe, and what an interrupted build has left. */
+async function removeUnused(roots: string): Promise<void> {
+  for await (const { name } of Deno.readDir(roots)) {
+    const { mtime } = await Deno.stat(`${roots}/${name}`);
+    if ((mtime?.getTime() ?? 0) > Date.now() - UNUSED_MS) continue;
+    await Deno.remove(`${roots}/${name}`, { recursive: true });
+  }
 }
 
 async function build(

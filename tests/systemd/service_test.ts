@@ -180,11 +180,12 @@ serviceTest("the service", {}, async (service) => {
   });
 });
 
-/** Addresses and routes of ours, as ip(8) shows them. */
+/** Addresses, routes and nftables of ours, as ip(8) and nft(8) show them. */
 async function dataPlane(machine: Machine): Promise<string> {
   return await machine.sh(`
 ip -o address show dev clusternet
 ip route show table all proto 78
+nft list table inet clusternet
 cat /proc/sys/net/ipv4/ip_forward`);
 }
 
