@@ -77,13 +77,16 @@ export async function awaitActive(milliseconds: number): Promise<UnitReport> {
 async function unitReport(): Promise<Omit<UnitReport, "complaint">> {
   const { said } = await output([
     ...["systemctl", "show", "--property"],
-    ...["ActiveState,SubState,StatusText", SERVICE],
+    ...["ActiveState,SubState,StatusText,Job", SERVICE],
   ]);
   const value = (name: string): string =>
     new RegExp(`^${name}=(.*)$`, "m").exec(said)?.[1] ?? "";
   const again = value("SubState").startsWith("auto-restart");
+  const state = value("ActiveState");
+  // With its restart still to come it is the old one that is active.
+  const old = state === "active" && Number(value("Job")) > 0;
   return {
-    state: again ? "failing" : value("ActiveState"),
+    state: again ? "failing" : old ? "activating" : state,
     status: value("StatusText"),
   };
 }
