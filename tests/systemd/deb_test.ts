@@ -6,38 +6,42 @@
  */
 
 import assert from "node:assert/strict";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { outputFolder } from "../../deploy/build.ts";
 import { makeDeb } from "../../deploy/deb.ts";
 import { EXECUTABLE } from "../../deploy/deb_files.ts";
 import {
   deployedFiles,
-  ENV_FILE,
   EXECUTABLE as INSTALLED,
 } from "../../mod/cli/install_files.ts";
-import { NETWORK_UNAVAILABLE } from "../../mod/core/node_condition.ts";
 import { VERSION } from "../../mod/core/version.ts";
 import { eventually } from "../lab/harness.ts";
 import { tempDir } from "../support/temp_dir.ts";
-import type { Machine } from "./machine.ts";
+import {
+  active,
+  bring,
+  configure,
+  dpkg,
+  enabled,
+  isActive,
+  KEY,
+  lasting,
+  mainPid,
+  networkConditions,
+  packageState,
+} from "./package.ts";
 import {
   KUBECONFIG,
   losesNothingBothWays,
   type Service,
   serviceTest,
   settled,
-  tunnels,
   UNIT,
-  WIREGUARD_GO_UNIT,
 } from "./service.ts";
 
 const NEWER = "99.0.0";
 
 const BUILT = join(outputFolder(Deno.build.arch), "clusternet");
-
-const KEY = "/var/lib/clusternet/private.key";
-
-const CONFLIST = "/etc/cni/net.d/10-clusternet.conflist";
 
 const NOTHING_DEPLOYED = {
   enabled: false,
@@ -125,25 +129,6 @@ async function installs(service: Service, deb: string): Promise<void> {
   assert.equal(FragmentPath, `/usr/lib/systemd/system/${UNIT}`);
   assert.match(ExecStart ?? "", new RegExp(`path=${EXECUTABLE} `));
   await machine.sh("test ! -e /var/lib/clusternet/runtime");
-}
-
-/** What outlives the agent. */
-async function lasting(
-  service: Service,
-): Promise<Readonly<Record<string, string>>> {
-  const { machine } = service;
-  return {
-    key: await machine.must(["cat", KEY]),
-    link: await machine.sh("cat /sys/class/net/clusternet/ifindex"),
-    wireguardGo: await mainPid(machine, WIREGUARD_GO_UNIT),
-    tunnels: await tunnels(service),
-    routes: await machine.sh(
-      "ip route show proto 78; ip -6 route show proto 78",
-    ),
-    table: await machine.must(["nft", "--stateless", "list", "ruleset"]),
-    variables: await machine.sh(`cat ${ENV_FILE} || true`),
-    conflist: await machine.must(["cat", CONFLIST]),
-  };
 }
 
 async function replaces(
@@ -319,63 +304,4 @@ find /run -name '*clusternet*' -not -path '/run/log/*'`);
     "somebody else's routes",
   );
   await machine.sh("rm /var/lib/clusternet/notes; ip link delete alien0");
-}
-
-/** What the Node object says of NetworkUnavailable. */
-async function networkConditions(
-  { lab, node }: Service,
-): Promise<readonly string[]> {
-  const { status } = await lab.api.node(node.name);
-  return (status?.conditions ?? [])
-    .filter(({ type }) => type === NETWORK_UNAVAILABLE)
-    .map(({ status }) => status);
-}
-
-/** Copies it there. @returns its path there */
-async function bring(machine: Machine, deb: string): Promise<string> {
-  const path = `/root/${basename(deb)}`;
-  await machine.copyIn(deb, path);
-  return path;
-}
-
-async function dpkg(machine: Machine, args: readonly string[]): Promise<void> {
-  // No terminal: a question about a conffile would be an error.
-  await machine.must(["dpkg", ...args], {
-    env: { DEBIAN_FRONTEND: "noninteractive" },
-  });
-}
-
-/** As an administrator does, with an editor. */
-async function configure({ machine, node }: Service): Promise<void> {
-  await machine.sh(`echo CLUSTERNET_NODE_NAME=${node.name} >> ${ENV_FILE}
-systemctl restart ${UNIT}`);
-}
-
-async function active(machine: Machine): Promise<void> {
-  await eventually("the service is active", async () => {
-    return await isActive(machine, UNIT) ? true : undefined;
-  }, 30_000);
-}
-
-async function isActive(machine: Machine, unit: string): Promise<boolean> {
-  const { ActiveState } = await machine.show(unit, ["ActiveState"]);
-  return ActiveState === "active";
-}
-
-async function mainPid(machine: Machine, unit: string): Promise<string> {
-  return (await machine.show(unit, ["MainPID"])).MainPID ?? "";
-}
-
-async function enabled(machine: Machine, unit: string): Promise<string> {
-  const { stdout } = await machine.run(["systemctl", "is-enabled", unit]);
-  return stdout.trim();
-}
-
-/** "install ok installed 0.1.0"; "" where dpkg knows nothing of it. */
-async function packageState(machine: Machine): Promise<string> {
-  const { stdout } = await machine.run([
-    ...["dpkg-query", "--show", "--showformat=${Status} ${Version}"],
-    "clusternet",
-  ]);
-  return stdout.trim();
 }
