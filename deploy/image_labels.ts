@@ -45,9 +45,6 @@ export async function imageLabels(
   },
 ): Promise<ImageLabels> {
   const hash = await git(ROOT, ["rev-parse", "HEAD"]);
-  const changes = await git(ROOT, [
-    ...["status", "--porcelain", "--untracked-files=no"],
-  ]);
   const origin = await git(ROOT, ["remote", "get-url", "origin"]);
   const time = await sourceTime();
   const source = given.source ?? publicUrl(origin ?? "") ??
@@ -57,13 +54,20 @@ export async function imageLabels(
     description:
       "The agent that gives a Kubernetes cluster its pod network, over WireGuard",
     source,
-    revision: (hash ?? "unknown") + (changes === "" ? "" : "-dirty"),
+    revision: hash === undefined ? "unknown" : hash + await differs(),
     version: VERSION,
     created: new Date(time * 1_000).toISOString().replace(".000Z", "Z"),
     licenses: "Apache-2.0",
     documentation: given.documentation ??
       (/^https?:/.test(source) ? source : `file://${DOC_DIR}/README.md`),
   };
+}
+
+async function differs(): Promise<"" | "-dirty"> {
+  const changes = await git(ROOT, [
+    ...["status", "--porcelain", "--untracked-files=no"],
+  ]);
+  return changes === "" ? "" : "-dirty";
 }
 
 /**

@@ -44,3 +44,16 @@ Deno.test("aptReason() makes a part of a sentence of what apt-get prints", () =>
   );
   assert.equal(aptReason(""), "nothing");
 });
+
+Deno.test("installing packages starts no service: what stands in for that runs, and does nothing", async () => {
+  const folder = new URL("no_services/", import.meta.url);
+  const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+  assert.deepEqual(names, ["deb-systemd-invoke", "invoke-rc.d"]);
+  for (const name of names) {
+    const program = new URL(name, folder);
+    const { code, stdout, stderr } = await new Deno.Command(program, {
+      args: ["start", "containerd.service"],
+    }).output();
+    assert.deepEqual([code, stdout.length, stderr.length], [0, 0, 0], name);
+  }
+});
