@@ -67,7 +67,7 @@ export async function build(target: Target): Promise<void> {
   await Deno.mkdir(temporary, { recursive: true });
   try {
     const launcher = join(temporary, "launcher");
-    await compileLauncher(compilerFor(target), launcher);
+    await compileLauncher(await compilerFor(target), launcher);
     const { parts, versions } = await runtime(target);
     const program = await programParts(target);
     const manifest = manifestText({

@@ -6,6 +6,8 @@
 
 import { fileURLToPath } from "node:url";
 import type { Target } from "../ffi/build.ts";
+import { foreignRoot } from "./foreign.ts";
+import { libcVersion } from "./runtime_files.ts";
 
 const SOURCE = fileURLToPath(new URL("../ffi/launcher.c", import.meta.url));
 
@@ -22,12 +24,18 @@ export interface Compiler {
   readonly command: string;
   /** The package that has it. */
   readonly debian: string;
-  /** For headers and libraries that it does not find by itself. */
-  readonly flags: readonly string[];
+  /** Where headers and libraries are; `undefined`: on this machine. */
+  readonly root?: string;
 }
 
-export function compilerFor(_target: Target): Compiler {
-  return { command: "cc", debian: "gcc", flags: [] };
+/** @throws {Error} with one sentence for people */
+export async function compilerFor(target: Target): Promise<Compiler> {
+  if (target === Deno.build.arch) return { command: "cc", debian: "gcc" };
+  return {
+    command: `${target}-linux-gnu-gcc`,
+    debian: `gcc-${target.replace("_", "-")}-linux-gnu`,
+    root: await foreignRoot(target, await libcVersion()),
+  };
 }
 
 /** @throws {Error} one sentence that names the package that is missing */
@@ -35,15 +43,7 @@ export async function compileLauncher(
   compiler: Compiler,
   output: string,
 ): Promise<void> {
-  for (const { name, debian } of LIBRARIES) {
-    const file = await run(compiler, [`-print-file-name=lib${name}.a`]);
-    // A name that is not found is printed as it was given.
-    if (!file.text.startsWith("/")) {
-      throw new Error(
-        `Cannot compile the launcher: lib${name}.a is not here; install the Debian package ${debian}`,
-      );
-    }
-  }
+  if (compiler.root === undefined) await refuseWithout(compiler);
   const { success, text } = await run(compiler, [
     ...[...FLAGS, "-O2", "-static", "-s", "-Wl,--build-id=none"],
     ...["-o", output, SOURCE, "-lzstd", "-lnettle"],
@@ -51,13 +51,24 @@ export async function compileLauncher(
   if (!success) throw new Error(`Cannot compile the launcher: ${text}`);
 }
 
+async function refuseWithout(compiler: Compiler): Promise<void> {
+  for (const { name, debian } of LIBRARIES) {
+    const file = await run(compiler, [`-print-file-name=lib${name}.a`]);
+    // A name that is not found is printed as it was given.
+    if (file.text.startsWith("/")) continue;
+    throw new Error(
+      `Cannot compile the launcher: lib${name}.a is not here; install the Debian package ${debian}`,
+    );
+  }
+}
+
 async function run(
-  { command, debian, flags }: Compiler,
+  { command, debian, root }: Compiler,
   args: readonly string[],
 ): Promise<{ readonly success: boolean; readonly text: string }> {
   try {
     const { success, stdout, stderr } = await new Deno.Command(command, {
-      args: [...flags, ...args],
+      args: [...root === undefined ? [] : [`--sysroot=${root}`], ...args],
       env: { LC_ALL: "C" },
     }).output();
     const text = new TextDecoder().decode(success ? stdout : stderr);

@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import type { Target } from "../ffi/build.ts";
+import { foreignDeno, foreignRoot, foreignVersion } from "./foreign.ts";
 
 export interface RuntimeFile {
   /** In the runtime's directory. */
@@ -44,26 +45,36 @@ const LOADERS: Readonly<Record<Target, string>> = {
 
 /** @throws {Error} one sentence that names the package that is missing */
 export async function runtimeParts(target: Target): Promise<RuntimeParts> {
-  const folder = `/lib/${target}-linux-gnu`;
-  const packages = { libc: "libc6", gcc: "libgcc-s1" };
-  const library = (name: string): string => join(folder, name);
-  const files: RuntimeFile[] = [
-    { path: "deno", mode: 0o755, source: Deno.execPath() },
-    { path: LOADER, mode: 0o755, source: library(LOADERS[target]) },
-    ...LIBRARIES.map((name) => ({
-      path: name,
-      mode: 0o644,
-      source: library(name),
-    })),
-  ];
+  const own = target === Deno.build.arch;
+  const root = own ? "/" : await foreignRoot(target, await libcVersion());
+  const version = (name: string): Promise<string> =>
+    own ? packageVersion(name) : foreignVersion(root, name);
+  const library = (name: string): string =>
+    join(root, `lib/${target}-linux-gnu`, name);
+  const deno = own
+    ? { file: Deno.execPath(), version: Deno.version.deno }
+    : await foreignDeno(target);
   return {
-    files,
+    files: [
+      { path: "deno", mode: 0o755, source: deno.file },
+      { path: LOADER, mode: 0o755, source: library(LOADERS[target]) },
+      ...LIBRARIES.map((name) => ({
+        path: name,
+        mode: 0o644,
+        source: library(name),
+      })),
+    ],
     versions: [
-      ["deno", Deno.version.deno],
-      ["glibc", await packageVersion(packages.libc)],
-      ["libgcc", await packageVersion(packages.gcc)],
+      ["deno", deno.version],
+      ["glibc", await version("libc6")],
+      ["libgcc", await version("libgcc-s1")],
     ],
   };
+}
+
+/** Of this machine. */
+export async function libcVersion(): Promise<string> {
+  return await packageVersion("libc6");
 }
 
 async function packageVersion(name: string): Promise<string> {

@@ -128,10 +128,11 @@ async function directOf(
 
 /** With what its executable tells of its own parts. */
 async function denoComponent(target: Target): Promise<Component> {
-  const { files } = await runtimeParts(target);
+  const { files, versions } = await runtimeParts(target);
   const file = files.find(({ path }) => path === "deno");
   const bytes = await Deno.readFile(file?.source ?? Deno.execPath());
-  const { deno: version, v8: v8Version } = Deno.version;
+  const version = new Map(versions).get("deno") ?? Deno.version.deno;
+  const v8Version = Deno.version.v8;
   const deno = new Component(Enums.ComponentType.Platform, "deno", {
     ...{ version, purl: `pkg:npm/deno@${version}`, bomRef: "deno" },
   });
@@ -181,7 +182,7 @@ async function launcherComponent(target: Target): Promise<Component> {
   const folder = await Deno.makeTempDir({ prefix: "clusternet-launcher-" });
   try {
     const file = join(folder, "launcher");
-    await compileLauncher(compilerFor(target), file);
+    await compileLauncher(await compilerFor(target), file);
     return await ownComponent("launcher", {
       description: `the launcher, for ${target}: ffi/launcher.c`,
       bytes: await Deno.readFile(file),
