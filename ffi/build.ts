@@ -8,6 +8,8 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
+
 const FLAGS = [
   "-std=c11",
   "-O2",
@@ -89,7 +91,9 @@ export async function buildShim(target: Target | undefined): Promise<URL> {
   await Deno.mkdir(new URL(".build/", ROOT), { recursive: true });
   const temporary = new URL(`.build/${name}.${Deno.pid}`, ROOT);
   const compiler = compilerFor(target);
-  const args = [...FLAGS, "-o", temporary.pathname, SOURCE.pathname];
+  const files = [temporary, SOURCE].map((file) => fileURLToPath(file));
+  const [to = "", source = ""] = files;
+  const args = [...FLAGS, "-o", to, source];
   const success = await runCompiler(compiler, args);
   if (!success) {
     throw new Error(`Cannot compile the shim: ${compiler.command} failed`);
