@@ -6,7 +6,8 @@
  */
 
 import type { Prefix } from "../core/address.ts";
-import { forwardSentences } from "../core/forward.ts";
+import { KernelError } from "../core/errors.ts";
+import { type ForwardDrop, forwardSentences } from "../core/forward.ts";
 import type { Log } from "../core/log.ts";
 import type { TablePort } from "./ports.ts";
 
@@ -21,7 +22,13 @@ export class FirewallWatch {
   }
 
   async look(podCidrs: readonly Prefix[]): Promise<void> {
-    const drops = await this.#tables.forwardDrops();
+    let drops: readonly ForwardDrop[];
+    try {
+      drops = await this.#tables.forwardDrops();
+    } catch (error) {
+      if (error instanceof KernelError) return; // the next look will do
+      throw error;
+    }
     const sentences = forwardSentences(drops, podCidrs);
     for (const sentence of sentences) {
       if (!this.#said.includes(sentence)) this.#log.warn(sentence);

@@ -7,7 +7,7 @@
  * canonical, inside the cluster CIDR and narrower than it (I16), those of
  * different peers disjoint (I18), and once it is there the unreachable route
  * stays (I23). An interrupted dump may hide a peer, and with it what overlaps: then
- * I18 waits for the next whole one. At the end of each run, all faults gone: the kernel is what a
+ * I18 waits for the next whole one. Our table, too, stays once it is there. At the end of each run, all faults gone: the kernel is what a
  * fresh look at the Nodes says (I7, I30), and rests (I13).
  *
  * @module
@@ -25,6 +25,7 @@ import type { NodeRecord } from "../../mod/core/node.ts";
 import { PeerIndex } from "../../mod/core/peer_index.ts";
 import { hostileNode, testKey } from "../support/nodes.ts";
 import { Random } from "../support/random.ts";
+import { testTable } from "../support/tables.ts";
 import { type Bench, CONFIG, makeBench, node } from "./bench.ts";
 
 const LINK = CONFIG.interface;
@@ -42,6 +43,7 @@ class World {
   /** What the API server has; the watch may lag behind. */
   readonly truth = new Map<string, NodeRecord>();
   #sealed = false;
+  #guarded = false;
   #blind = false;
 
   constructor(bench: Bench, random: Random, meddled: boolean) {
@@ -98,6 +100,13 @@ class World {
         allowedIps.toSorted(),
       ]).sort();
     assert.deepEqual(sorted(peers), sorted(fresh.peers() ?? new Map()));
+    assert.deepEqual(
+      await kernel.tables.read(LINK),
+      testTable(
+        CONFIGURATION.clusterCidrs.join(),
+        "10.0.200.0/24,fd00:0:99::/64",
+      ),
+    );
     kernel.forgetWrites();
     assert.equal((await this.bench.reconciler.turn("full")).applied, 0);
     assert.deepEqual(kernel.writes, []);
@@ -216,6 +225,8 @@ class World {
           keepaliveSeconds: random.below(2) * 25,
         }),
       () => this.bench.conflist.files.clear(),
+      () => hand.flushRuleset(),
+      () => hand.setTable({ name: LINK, dormant: false, chains: [] }),
     ]);
     act();
   }
@@ -244,6 +255,9 @@ class World {
         CONFIGURATION.clusterCidrs.length;
     assert(closed || !this.#sealed, "an unreachable route is gone");
     this.#sealed ||= closed;
+    const guarded = machine.tables.has(LINK);
+    assert(guarded || !this.#guarded, "the table is gone");
+    this.#guarded ||= guarded;
   }
 }
 
