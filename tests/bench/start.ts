@@ -176,7 +176,7 @@ async function agents(
 /** With the unpacking in it, and everything that the kernel counts for it. */
 async function limited(folder: string): Promise<Target> {
   const target = {
-    what: `run, within ${megabytes(CGROUP_BYTES)}`,
+    what: "run, within 64 MiB",
     plain: "",
     target: "lives",
   };

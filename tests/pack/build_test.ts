@@ -1,5 +1,6 @@
 /**
- * The same commit gives the same bytes, in whatever folder it is built.
+ * The build: the same commit gives the same bytes, in whatever folder, and what
+ * is missing is said by the name of its package.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { sumOf } from "../../deploy/manifest.ts";
 import { must, run } from "../lab/exec.ts";
+import { findCommand } from "../support/packages.ts";
 import { skipped } from "../support/skip.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
@@ -36,4 +38,29 @@ Deno.test({
 async function isCheckout(): Promise<boolean> {
   const { code } = await run(["git", "-C", ROOT, "rev-parse", "HEAD"]);
   return code === 0;
+}
+
+for (
+  const [missing, debian, others] of [
+    ["cc", "gcc", ["dpkg-query", "git"]],
+    ["zstd", "zstd", ["dpkg-query", "git", "cc", "as", "ld"]],
+  ] as const
+) {
+  Deno.test({
+    name: `without ${missing} the build names the Debian package ${debian}`,
+    ignore: skipped(`without ${missing}`, { commands: [...others] }),
+    fn: async () => {
+      await using dir = await tempDir();
+      for (const name of others) {
+        await Deno.symlink(findCommand(name) ?? name, join(dir.path, name));
+      }
+      const { code, stderr } = await run([
+        ...["env", `PATH=${dir.path}`, Deno.execPath(), "run", "-A"],
+        ...["--no-check", "--quiet", join(ROOT, "deploy", "build.ts")],
+      ]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^Cannot [^\n]+ install the Debian package \w+\n$/);
+      assert.match(stderr, new RegExp(` ${debian}\n$`));
+    },
+  });
 }
