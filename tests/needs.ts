@@ -53,6 +53,11 @@ export const PACK_NEEDS: readonly Need[] = [
     anyOf: ["aarch64-linux-gnu-gcc"],
   },
   {
+    package: "qemu-user",
+    why: "runs the executable of aarch64",
+    anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
+  },
+  {
     package: "libc6-dev",
     why: "the static C library of the launcher",
     anyOf: libraries("libc.a"),
