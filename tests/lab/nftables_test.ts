@@ -195,7 +195,9 @@ nftTest(
     await using _internet = await startInternet(lab);
     const [pod, remote] = await pods(lab);
     await using _server = await listen(lab, podPlace(remote));
-    const node = pod.node;
+    const { node } = pod;
+    await using _host = await listen(lab, { space: node.space });
+    await using _other = await listen(lab, { space: remote.node.space });
     await serviceBehind(node, remote);
     for (const family of FAMILIES) {
       const own = addressOf(pod, family);
@@ -204,6 +206,14 @@ nftTest(
       const rows: readonly [string, Place, string, string][] = [
         ["outside", podPlace(pod), INTERNET[family], internalIp(node, family)],
         ["remote pod", podPlace(pod), far, own],
+        ["own host", podPlace(pod), internalIp(node, family), own],
+        // Outside the cluster CIDR: in clear, and so in the name of the node.
+        [
+          "other host",
+          podPlace(pod),
+          internalIp(remote.node, family),
+          internalIp(node, family),
+        ],
         ["Service", podPlace(pod), CLUSTER_IP[family], own],
         ["host to remote pod", node, far, gateway],
         ["host to Service", node, CLUSTER_IP[family], gateway],
@@ -264,40 +274,22 @@ nftTest(
 
 nftTest(
   "nothing leaves in clear: by another route, out of state, or of a time without the table",
-  { nodes: 2 },
+  BOTH,
   async (lab) => {
     await bringUp(lab);
     await using _internet = await startInternet(lab);
     const [pod, remote] = await pods(lab);
     const { node } = pod;
-    const far = addressOf(remote, 4);
     await ready(node);
     const saved = await node.space.must(["nft", "list", "table", ...TABLE]);
     // From here on nobody repairs anything.
     await node.stopAgent();
-    const other = internalIp(remote.node, 4);
     const deeds: Readonly<Record<string, () => Promise<void>>> = {
-      "another route": async () => {
-        await node.space.sh(`ip route add ${far} via ${other} dev eth0`);
-        const both: readonly Place[] = [{ space: node.space }, podPlace(pod)];
-        for (const from of both) {
-          const ping = ["ping", "-n", "-q", "-c", "2", "-i", "0.1", "-W", "1"];
-          await from.space.run([...ping, far], { pod: from.pod });
-        }
-        await node.space.sh(`ip route del ${far}`);
-      },
-      "FIN out of state": async () => {
-        const timeout =
-          "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
-        await node.space.sh(`echo 1 > ${timeout}`);
-        const script = `exec 3<>/dev/tcp/${
-          INTERNET[4]
-        }/${PORT}; head -n 1 <&3; sleep 2.5; exec 3>&-; sleep 0.2`;
-        await node.space.run(["timeout", "5", "bash", "-c", script], {
-          pod: pod.name,
-        });
-        await node.space.sh(`echo 432000 > ${timeout}`);
-      },
+      "another route, IPv4": () => anotherRoute(pod, remote, 4),
+      "another route, IPv6": () => anotherRoute(pod, remote, 6),
+      "FIN out of state": () => lateEnd(pod, "head -n 1 <&3"),
+      // What ends with something unread ends with a RST.
+      "RST out of state": () => lateEnd(pod, "true"),
     };
     for (const [what, deed] of Object.entries(deeds)) {
       assert.deepEqual([...await inClear(lab, deed)], [], what);
@@ -331,6 +323,33 @@ nftTest(
     await old();
   },
 );
+
+/** Host and pod speak to a remote pod while somebody's route leads past the tunnel. */
+async function anotherRoute(
+  { node, name }: Pod,
+  remote: Pod,
+  family: Family,
+): Promise<void> {
+  const far = addressOf(remote, family);
+  const via = internalIp(remote.node, family);
+  const route = `ip -${family} route`;
+  await node.space.sh(`${route} add ${far} via ${via} dev eth0`);
+  for (const pod of [undefined, name]) {
+    const ping = ["ping", "-n", "-q", "-c", "2", "-i", "0.1", "-W", "1"];
+    await node.space.run([...ping, far], { pod });
+  }
+  await node.space.sh(`${route} del ${far} via ${via}`);
+}
+
+/** A connection to outside that ends when the node has forgotten it. */
+async function lateEnd({ node, name }: Pod, use: string): Promise<void> {
+  const file = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
+  const usual = await node.space.sh(`cat ${file}; echo 1 > ${file}`);
+  const open = `exec 3<>/dev/tcp/${INTERNET[4]}/${PORT}`;
+  const script = `${open}; ${use}; sleep 2.5; exec 3>&-; sleep 0.2`;
+  await node.space.run(["timeout", "5", "bash", "-c", script], { pod: name });
+  await node.space.sh(`echo ${usual.trim()} > ${file}`);
+}
 
 const TABLE = ["inet", "clusternet"];
 
