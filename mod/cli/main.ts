@@ -22,6 +22,13 @@ Commands:
 Exit codes: 0 well; 1 something is wrong, the sentence says what; 2 usage.
 `;
 
+/** Options of the launcher in ffi/launcher.c. */
+const BUNDLED_HELP = `
+Before the command, for what this executable unpacks at its first start:
+  --runtime-dir DIR  Where to, instead of below /var/lib, $XDG_CACHE_HOME or $HOME
+  --runtime-info     Print its versions and digests, and check them
+`;
+
 /** @returns the exit code */
 export async function main(
   args: readonly string[],
@@ -70,7 +77,7 @@ async function dispatch(
     case "help":
     case "--help":
     case "-h":
-      return print(HELP);
+      return print(build.kind === "bundled" ? HELP + BUNDLED_HELP : HELP);
     case undefined:
       complain("a command is missing; `clusternet help` lists them");
       return 2;

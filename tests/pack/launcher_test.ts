@@ -111,12 +111,15 @@ Deno.test("the process is the one that was started, called clusternet; a signal 
   assert.equal(await child.stop("SIGTERM"), -15);
 });
 
-Deno.test("the exit code is the program's", async () => {
+Deno.test("the exit code is the program's, and its help has the launcher's options", async () => {
   await using dir = await tempDir();
   const base = join(dir.path, "runtime");
   const { code, stderr } = await run([EXECUTABLE, "--runtime-dir", base, "x"]);
   assert.equal(code, 2);
   assert.match(stderr, /^clusternet: there is no command "x"/);
+  const help = await run([EXECUTABLE, "--runtime-dir", base, "help"]);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /^ {2}--runtime-info /m);
 });
 
 /** Where it works: nothing of the root is needed but a place to write. */
