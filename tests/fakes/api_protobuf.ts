@@ -138,8 +138,10 @@ function writeSpec(out: ProtobufWriter, spec: JsonObject): void {
     .messages(
       5,
       spec.taints,
-      (inner, item) =>
-        inner.text(1, item.key).text(2, item.value).text(3, item.effect),
+      (inner, item) => {
+        inner.text(1, item.key).text(2, item.value).text(3, item.effect);
+        if (item.timeAdded !== undefined) inner.time(4, item.timeAdded);
+      },
     )
     .texts(7, spec.podCIDRs);
 }

@@ -64,13 +64,14 @@ export function kubeletNode(
   };
 }
 
-/** The same Node with newer conditions, as a kubelet reports every few minutes. */
+/** The same Node with newer conditions, as a kubelet reports every few minutes; others' stay. */
 export function heartbeat(node: JsonObject, time: string): JsonObject {
-  const { status } = node;
-  return {
-    ...node,
-    status: { ...status as JsonObject, conditions: conditions(time) },
-  };
+  const status = node.status as JsonObject;
+  const ours = conditions(time);
+  const others = (status.conditions as readonly JsonObject[]).filter(
+    ({ type }) => !ours.some((one) => one.type === type),
+  );
+  return { ...node, status: { ...status, conditions: [...ours, ...others] } };
 }
 
 /** Bytes of its JSON. */
