@@ -61,6 +61,22 @@ const CODECS: Readonly<Record<Encoding, Codec>> = {
     ),
 };
 
+const ADDED = new WeakMap<JsonObject, Uint8Array<ArrayBuffer>>();
+
+/** Of a list's Nodes, encoded once: a server that lists 5,000 anew answers at once. */
+function addedBytes(
+  node: JsonObject,
+  encoding: Encoding,
+): Uint8Array<ArrayBuffer> {
+  if (encoding === "json") return CODECS.json("ADDED", node, "Node");
+  let bytes = ADDED.get(node);
+  if (bytes === undefined) {
+    bytes = CODECS.protobuf("ADDED", node, "Node");
+    ADDED.set(node, bytes);
+  }
+  return bytes;
+}
+
 const CHANGES = {
   json: new WeakMap<Change, Uint8Array<ArrayBuffer>>(),
   protobuf: new WeakMap<Change, Uint8Array<ArrayBuffer>>(),
@@ -243,7 +259,7 @@ class Watch {
       // The newest state is read from storage: a cache behind it has to say no.
       const least = resourceVersion === "" ? store.version : from;
       if (least > now) throw tooLarge(least, now);
-      for (const node of store.list(now)) this.#object("ADDED", node);
+      for (const node of store.list(now)) this.#added(node);
       if (sendInitialEvents && bookmarks) {
         this.#event("BOOKMARK", bookmarkObject(now, true));
       }
@@ -254,8 +270,8 @@ class Watch {
     for (const change of store.since(from)) this.#change(change);
   }
 
-  #object(type: "ADDED", node: JsonObject): void {
-    if (this.#wants(node)) this.#event(type, node);
+  #added(node: JsonObject): void {
+    if (this.#wants(node)) this.#send(addedBytes(node, this.#encoding));
   }
 
   #change(change: Change): void {
