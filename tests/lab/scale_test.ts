@@ -81,7 +81,8 @@ async function agentAmongMany(t: Deno.TestContext): Promise<void> {
       await cluster.heartbeats(2 * NODES);
       const milliseconds = await cluster.move(2, "172.31.1.1");
       const { cpuSeconds, files } = cluster.figures();
-      assert.deepEqual(cluster.agent.lines.slice(from).length, 1);
+      const lines = cluster.agent.lines.slice(from);
+      assert.equal(lines.length, 1, lines.join("\n"));
       assert.equal(
         cluster.server.count("patch", "list", "watch", "get"),
         requests,
@@ -120,7 +121,8 @@ async function agentAmongMany(t: Deno.TestContext): Promise<void> {
       what: "the new watch",
     });
     await cluster.move(2, "172.31.1.2");
-    assert.equal(cluster.changesSince(from).length, 1);
+    const changes = cluster.changesSince(from);
+    assert.equal(changes.length, 1, changes.join("\n"));
   });
 
   await t.step("stays small", () => {
