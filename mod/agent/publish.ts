@@ -9,7 +9,6 @@
  * @module
  */
 
-import { backoff } from "../core/backoff.ts";
 import { errorText } from "../core/errors.ts";
 import {
   annotationPatch,
@@ -19,6 +18,7 @@ import {
 import type { PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import type { NodeRecord } from "../core/node.ts";
+import { Pace } from "../core/pace.ts";
 import type { Bell } from "./bell.ts";
 import type { Health } from "./health.ts";
 import type { Clock } from "./ports.ts";
@@ -47,17 +47,17 @@ export interface PublishOptions {
   self(): NodeRecord | undefined;
 }
 
-/** Writes are at least this far apart, whoever keeps undoing them. */
-const SPACING_MS = 1_000;
-
-/** A task: publishes at the start and whenever the watch shows another value. */
+/**
+ * A task: publishes at the start and whenever the watch shows another value;
+ * ever more rarely where somebody keeps undoing it.
+ */
 export async function publishKey(
   options: PublishOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { bell, clock, health } = options;
   let confirmed: Confirmed | undefined;
-  let attempt = 0;
+  const pace = new Pace(clock);
   while (!signal.aborted) {
     bell.take();
     if (!options.verified()) {
@@ -69,24 +69,21 @@ export async function publishKey(
       await bell.wait(30_000, { clock, signal });
       continue;
     }
+    const wait = pace.wait();
+    if (wait > 0) {
+      await clock.sleep(wait, signal);
+      continue; // by then it may be there
+    }
     try {
       const seen = options.self();
-      confirmed = { uid: await publishOnce(options, signal), seen };
-      attempt = 0;
+      confirmed = { uid: await publishOnce(options, pace, signal), seen };
+      pace.succeeded();
       health.report("key", []);
-      await clock.sleep(SPACING_MS, signal);
     } catch (error) {
       if (signal.aborted) return;
       confirmed = undefined;
       health.report("key", [errorText(error)]);
-      const pause = backoff(attempt++, clock.random(), {
-        baseMs: SPACING_MS,
-        maxMs: 30_000,
-      });
-      await clock.sleep(
-        Math.max(SPACING_MS, pause, retryAfterMs(error)),
-        signal,
-      );
+      await clock.sleep(pace.failed(retryAfterMs(error)), signal);
     }
   }
 }
@@ -111,12 +108,15 @@ function needed(
 /** @returns the UID of the Node that holds our key now */
 async function publishOnce(
   options: PublishOptions,
+  pace: Pace,
   signal: AbortSignal,
 ): Promise<string> {
   const { api, annotation, log, nodeName, publicKey } = options;
+  pace.spend();
   const node = await api.getNode(nodeName, signal);
   if (node.annotations?.[annotation] === publicKey) return node.uid;
   const before = node.annotations?.[annotation];
+  pace.spend();
   await api.patchNodeStatus(
     nodeName,
     annotationPatch(node, annotation, { value: publicKey }),

@@ -6,18 +6,17 @@
  * @module
  */
 
+import { PendingBytes } from "./pending_bytes.ts";
+
 /** Bytes. A Node is about 13 KB; etcd refuses objects beyond 1.5 MB. */
 export const LINE_LIMIT = 4 * 1024 * 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
-const FIRST_BYTES = 16 * 1024;
 
 export class LineSplitter {
   readonly #limit: number;
-  /** The line that has begun, in the first `#length` bytes. */
-  #buffer = new Uint8Array(FIRST_BYTES);
-  #length = 0;
+  readonly #begun = new PendingBytes();
 
   /** @param limit bytes of the longest line */
   constructor(limit = LINE_LIMIT) {
@@ -26,7 +25,7 @@ export class LineSplitter {
 
   /** Bytes of the line that has begun. */
   get pending(): number {
-    return this.#length;
+    return this.#begun.length;
   }
 
   /**
@@ -40,8 +39,8 @@ export class LineSplitter {
     for (;;) {
       const end = chunk.indexOf(LF, at);
       const stop = end < 0 ? chunk.length : end;
-      if (this.#length + stop - at > this.#limit) {
-        this.#reset();
+      if (this.#begun.length + stop - at > this.#limit) {
+        this.#begun.reset();
         throw new SyntaxError(
           `Cannot read the watch of Nodes: a line of more than ${this.#limit} bytes`,
         );
@@ -51,37 +50,16 @@ export class LineSplitter {
       if (line.length > 0) yield line;
       at = end + 1;
     }
-    this.#append(chunk.subarray(at));
+    this.#begun.append(chunk.subarray(at));
   }
 
   #complete(part: Uint8Array): Uint8Array {
     let line = part;
-    if (this.#length > 0) {
-      this.#append(part);
-      line = this.#buffer.subarray(0, this.#length);
-      this.#reset();
+    if (this.#begun.length > 0) {
+      this.#begun.append(part);
+      line = this.#begun.bytes;
+      this.#begun.reset();
     }
     return line.at(-1) === CR ? line.subarray(0, -1) : line;
-  }
-
-  #append(part: Uint8Array): void {
-    const length = this.#length + part.length;
-    if (length > this.#buffer.length) {
-      let size = this.#buffer.length;
-      while (size < length) size *= 2;
-      const larger = new Uint8Array(size);
-      larger.set(this.#buffer.subarray(0, this.#length));
-      this.#buffer = larger;
-    }
-    this.#buffer.set(part, this.#length);
-    this.#length = length;
-  }
-
-  /** Begin a line; one that was huge does not keep its memory. */
-  #reset(): void {
-    this.#length = 0;
-    if (this.#buffer.length > 16 * FIRST_BYTES) {
-      this.#buffer = new Uint8Array(FIRST_BYTES);
-    }
   }
 }

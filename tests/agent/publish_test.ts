@@ -177,6 +177,20 @@ Deno.test("publishKey() says what fails, and asks at most every fourth second on
   await bench.end();
 });
 
+Deno.test("publishKey() asks no more where somebody undoes it each time", async () => {
+  const bench = new Bench();
+  bench.start();
+  for (let second = 0; second < 600; second++) {
+    bench.annotations = { [ANNOTATION]: "theirs" };
+    bench.follow();
+    await bench.clock.advance(1_000);
+  }
+  const requests = bench.gets + bench.writes;
+  assert(requests <= 600 / 4 + 8, `${requests} requests in ten minutes`);
+  assert(bench.writes >= 60, `${bench.writes} writes in ten minutes`);
+  await bench.end();
+});
+
 Deno.test("publishKey() obeys Retry-After", async () => {
   const bench = new Bench();
   bench.failure = Object.assign(new Error("429"), { retryAfterSeconds: 100 });
