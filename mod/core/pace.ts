@@ -11,19 +11,23 @@ import type { Clock } from "./clock.ts";
 
 /** Requests a second, on average. */
 const RATE = 0.25;
-/** Requests that may come at once. */
+/** Requests that may come at once, unless told otherwise. */
 const BURST = 6;
 const LIMITS = { baseMs: 1_000, maxMs: 30_000 };
 
 export class Pace {
   readonly #clock: Clock;
+  readonly #burst: number;
   /** May be negative: pages of one list do not wait, but are paid for. */
-  #budget = BURST;
+  #budget: number;
   #at: number;
   #failures = 0;
 
-  constructor(clock: Clock) {
+  /** @param burst requests that may come at once */
+  constructor(clock: Clock, burst = BURST) {
     this.#clock = clock;
+    this.#burst = burst;
+    this.#budget = burst;
     this.#at = clock.now();
   }
 
@@ -65,7 +69,7 @@ export class Pace {
   #refill(): void {
     const now = this.#clock.now();
     this.#budget = Math.min(
-      BURST,
+      this.#burst,
       this.#budget + (now - this.#at) / 1_000 * RATE,
     );
     this.#at = now;

@@ -186,7 +186,7 @@ Deno.test("publishKey() asks no more where somebody undoes it each time", async 
     await bench.clock.advance(1_000);
   }
   const requests = bench.gets + bench.writes;
-  assert(requests <= 600 / 4 + 8, `${requests} requests in ten minutes`);
+  assert(requests <= 600 / 4 + 18, `${requests} requests in ten minutes`);
   assert(bench.writes >= 60, `${bench.writes} writes in ten minutes`);
   await bench.end();
 });
