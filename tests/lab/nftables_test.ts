@@ -391,9 +391,23 @@ ip -${family} route add ${addressOf(pod, family)} via ${
       assert.equal(await arrives(pod, outside, asPod), 3, `IPv${family}, bare`);
       await node.space.must(["nft", "-f", "-"], { input: saved });
     }
+    const neighbour = await node.addPod(`${node.name}-neighbour`);
+    const inside = podPlace(pod);
+    for (const family of FAMILIES) {
+      const source = addressOf(neighbour, family);
+      const bits = family === 4 ? "32" : "128 nodad";
+      await node.space.must(
+        ["ip", "address", "add", ...`${source}/${bits} dev lo`.split(" ")],
+        { pod: pod.name },
+      );
+      const forged = { source, family };
+      assert.equal(await arrives(remote, inside, forged), 0, `IPv${family}`);
+      await node.space.sh("nft delete table inet clusternet");
+      assert.equal(await arrives(remote, inside, forged), 3, "without a table");
+      await node.space.must(["nft", "-f", "-"], { input: saved });
+    }
     // Over IPv4 the kernel takes its own address from nobody.
     const own = internalIp(node, 6);
-    const inside = podPlace(pod);
     await node.space.must(
       ["ip", "address", "add", `${own}/128`, "dev", "lo", "nodad"],
       { pod: pod.name },
