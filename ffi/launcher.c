@@ -181,7 +181,7 @@ static bool unpack(int base, const char *path, const struct runtime *rt) {
 
 static bool make_path(const char *path) {
   return mkdir(path, 0700) == 0 || errno == EEXIST ||
-         (errno == ENOENT && make_path(dirname(strdup(path))) && mkdir(path, 0700) == 0);
+         (errno == ENOENT && make_path(dirname(strdup(path))) && (mkdir(path, 0700) == 0 || errno == EEXIST));
 }
 
 /* The runtime's directory below `base`, unpacked if need be; NULL: why. */
