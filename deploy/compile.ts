@@ -11,9 +11,10 @@
 
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Target, TARGETS } from "../ffi/build.ts";
+import type { Target } from "../ffi/build.ts";
 import { bundleProgram, PROGRAM } from "./bundle.ts";
 import { denoReason } from "./exec.ts";
+import { callersFolder, parseFileOptions } from "./options.ts";
 import { NO_PROMPT, permissions, V8_FLAGS } from "./permissions.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -130,32 +131,13 @@ function failure(stderr: string, target: Target): string {
 
 /** @throws {Error} the usage */
 function parseOptions(args: readonly string[]): CompileOptions {
-  const usage = new Error(
-    `Cannot read the arguments "${args.join(" ")}": --target ${
-      TARGETS.join("|")
-    }, --output FILE`,
-  );
-  let target: Target | undefined = TARGETS.find((one) =>
-    one === Deno.build.arch
-  );
-  let output: string | undefined;
-  for (let at = 0; at < args.length; at += 2) {
-    const value = args[at + 1];
-    if (args[at] === "--target") target = TARGETS.find((one) => one === value);
-    else if (args[at] === "--output" && value) output = value;
-    else throw usage;
-  }
-  if (target === undefined) throw usage;
-  // The task runs in the project's folder, wherever it was typed.
-  const here = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+  const { target, output } = parseFileOptions(args);
   const folder = target === Deno.build.arch ? "compiled" : `compiled-${target}`;
   const denort = Deno.env.get("DENORT_BIN") ?? "";
   return {
     target,
-    output: output === undefined
-      ? resolve(ROOT, `.build/${folder}/clusternet`)
-      : resolve(here, output),
-    denort: denort === "" ? undefined : resolve(here, denort),
+    output: output ?? resolve(ROOT, `.build/${folder}/clusternet`),
+    denort: denort === "" ? undefined : resolve(callersFolder(), denort),
   };
 }
 

@@ -8,13 +8,14 @@
  */
 
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildShim, type Target, TARGETS } from "../ffi/build.ts";
+import { buildShim, type Target } from "../ffi/build.ts";
 import { VERSION } from "../mod/core/version.ts";
 import { buildInfo } from "./entry.ts";
 import { compileLauncher, compilerFor } from "./launcher.ts";
 import { sumOf } from "./manifest.ts";
+import { parseFileOptions } from "./options.ts";
 import {
   cratesIn,
   type DebianPackage,
@@ -231,36 +232,10 @@ async function commitTime(): Promise<Date | undefined> {
   }
 }
 
-interface Options {
-  readonly target: Target;
-  readonly output: string;
-}
-
-function parseOptions(args: readonly string[]): Options {
-  const usage = new Error(
-    `Cannot read the arguments "${args.join(" ")}": --target ${
-      TARGETS.join("|")
-    }, --output FILE`,
-  );
-  let target: Target | undefined = TARGETS.find((one) =>
-    one === Deno.build.arch
-  );
-  let output = join(ROOT, ".build/sbom.cdx.json");
-  for (let at = 0; at < args.length; at += 2) {
-    const value = args[at + 1];
-    if (args[at] === "--target") target = TARGETS.find((one) => one === value);
-    else if (args[at] === "--output" && value) {
-      // The task runs in the project's folder, wherever it was typed.
-      output = resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), value);
-    } else throw usage;
-  }
-  if (target === undefined) throw usage;
-  return { target, output };
-}
-
 if (import.meta.main) {
   try {
-    const { target, output } = parseOptions(Deno.args);
+    const { target, output = join(ROOT, ".build/sbom.cdx.json") } =
+      parseFileOptions(Deno.args);
     const text = await sbomText(target);
     await Deno.mkdir(dirname(output), { recursive: true });
     await Deno.writeTextFile(output, text);

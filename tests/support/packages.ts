@@ -30,7 +30,8 @@ export function findCommand(name: string): string | undefined {
     .find(isThere);
 }
 
-function isThere(path: string): boolean {
+/** Follows links; one that leads nowhere is not there. */
+export function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;

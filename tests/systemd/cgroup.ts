@@ -6,6 +6,7 @@
  */
 
 import { must, run } from "../lab/exec.ts";
+import { isThere } from "../support/packages.ts";
 
 const MOUNT = "/sys/fs/cgroup";
 const PREFIX = "clusternet-machine-";
@@ -57,14 +58,5 @@ async function sweep(parent: string): Promise<void> {
     const pid = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : undefined;
     if (pid === undefined || isThere(`/proc/${pid}`)) continue;
     await removeCgroups([`${parent}/${name}`]);
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
