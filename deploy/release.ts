@@ -62,7 +62,7 @@ type Part = (folder: string, options: ReleaseOptions) => Promise<void>;
 
 /** In this order: the executables are in all that follows. */
 const PARTS: readonly Part[] = [
-  ...[executables, packages, images, units, rules],
+  ...[executables, packages, images, units, manifests],
   ...[materials, licenses],
 ];
 
@@ -133,26 +133,31 @@ async function units(folder: string): Promise<void> {
       await Deno.mkdir(dirname(path), { recursive: true });
       await Deno.writeTextFile(path, file.text);
     }
-    const name = `clusternet-${VERSION}-systemd.tar.gz`;
-    await must([
-      ...["tar", "--create", "--format=ustar", "--sort=name"],
-      ...["--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"],
-      ...[`--mtime=@${await sourceTime()}`, "--use-compress-program=gzip -n9"],
-      ...[`--file=${join(folder, name)}`, `--directory=${tree}`, "etc"],
-    ]);
+    const file = join(folder, `clusternet-${VERSION}-systemd.tar.gz`);
+    await archive(file, ["etc"], { in: tree });
   } finally {
     await Deno.remove(tree, { recursive: true }).catch(() => {});
   }
 }
 
 /** For kubectl. */
-async function rules(folder: string): Promise<void> {
-  for (const name of ["rbac.yaml", "daemonset.yaml"]) {
-    await Deno.copyFile(
-      join(ROOT, "deploy", name),
-      join(folder, `clusternet-${VERSION}-${name}`),
-    );
-  }
+async function manifests(folder: string): Promise<void> {
+  const file = join(folder, `clusternet-${VERSION}-kustomize.tar.gz`);
+  await archive(file, ["kustomize"], { in: join(ROOT, "deploy") });
+}
+
+/** The same files give the same bytes, on whatever machine. */
+async function archive(
+  file: string,
+  names: readonly string[],
+  options: { readonly in: string },
+): Promise<void> {
+  await must([
+    ...["tar", "--create", "--format=ustar", "--sort=name"],
+    ...["--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"],
+    ...[`--mtime=@${await sourceTime()}`, "--use-compress-program=gzip -n9"],
+    ...[`--file=${file}`, `--directory=${options.in}`, ...names],
+  ]);
 }
 
 /** A bill of them for each machine, in CycloneDX. */

@@ -1,5 +1,5 @@
 /**
- * The agent's pod as `deploy/daemonset.yaml` asks for it, on a node of the lab:
+ * The agent's pod as `deploy/kustomize/base` asks for it, on a node of the lab:
  * that file decides what is mounted, which rights there are, and what is in the
  * environment. What is refused here is a manifest that asks for more.
  *
@@ -8,6 +8,7 @@
 
 import assert from "node:assert/strict";
 import { loadAll } from "js-yaml";
+import { CNI_PLUGIN_DIRS } from "../lab/cni.ts";
 import { API_PORT, LAB_MARK } from "../lab/lab.ts";
 import type { LabNode } from "../lab/node.ts";
 import { SERVICE_ACCOUNT_DIR } from "../lab/service_account.ts";
@@ -32,9 +33,10 @@ export interface Pod {
 /** The part of a DaemonSet's pod that a container runtime hears of. */
 interface PodSpec {
   readonly hostNetwork: boolean;
+  readonly automountServiceAccountToken: boolean;
   readonly volumes: readonly {
     readonly name: string;
-    readonly hostPath: { readonly path: string };
+    readonly hostPath?: { readonly path: string };
   }[];
   readonly containers: readonly [{
     readonly image: string;
@@ -70,11 +72,14 @@ export const CONTAINER_MARK = "LAB_CONTAINER";
 
 export const PROC_SYS_NET = "/host/proc/sys/net";
 
+/** Where this machine has them. */
+const PLUGINS_DIR = CNI_PLUGIN_DIRS[0] ?? "/opt/cni/bin";
+
 /** Less than the manifest allows: at rest, with few nodes, this is enough. */
 const MEMORY_LIMIT = 64 * 1024 * 1024;
 
 export const MANIFEST = new URL(
-  "../../deploy/daemonset.yaml",
+  "../../deploy/kustomize/base/daemonset.yaml",
   import.meta.url,
 );
 
@@ -119,6 +124,7 @@ export function agentPod(node: LabNode): Pod {
   });
   const run = settings.env[LAB_MARK] ?? "";
   const id = `${run}-${node.name}-${crypto.randomUUID().slice(0, 8)}`;
+  assert.equal(spec.automountServiceAccountToken, false);
   return {
     id,
     env: {
@@ -136,11 +142,6 @@ export function agentPod(node: LabNode): Pod {
 }
 
 const KUBELETS_MOUNTS: readonly Mount[] = [
-  {
-    source: SERVICE_ACCOUNT_DIR,
-    target: "/var/run/secrets/kubernetes.io/serviceaccount",
-    readOnly: true,
-  },
   // Where the kernel has no WireGuard: the socket of wireguard-go.
   { source: "/run/wireguard", target: "/run/wireguard" },
 ];
@@ -168,10 +169,13 @@ function mountsOf(
   const elsewhere: Readonly<Record<string, string>> = {
     "/var/lib/clusternet": `${nodeDir(plan)}/state`,
     "/etc/cni/net.d": `${nodeDir(plan)}/net.d`,
+    "/opt/cni/bin": PLUGINS_DIR,
   };
-  const paths = new Map(
-    volumes.map(({ name, hostPath }) => [name, hostPath.path]),
-  );
+  const paths = new Map(volumes.map(({ name, hostPath }) => [
+    name,
+    // What else there is are the credentials, which the kubelet makes.
+    hostPath?.path ?? SERVICE_ACCOUNT_DIR,
+  ]));
   return containers[0].volumeMounts.map(({ name, mountPath, readOnly }) => {
     const path = paths.get(name);
     assert.ok(path !== undefined, `volume ${name}`);

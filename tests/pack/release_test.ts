@@ -29,10 +29,9 @@ const ARCH = Deno.build.arch;
 /** Of a release for this machine alone. */
 const NAMES: readonly string[] = [
   "THIRD_PARTY_LICENSES",
-  `clusternet-${VERSION}-daemonset.yaml`,
+  `clusternet-${VERSION}-kustomize.tar.gz`,
   `clusternet-${VERSION}-linux-${ARCH}`,
   `clusternet-${VERSION}-linux-${ARCH}.cdx.json`,
-  `clusternet-${VERSION}-rbac.yaml`,
   `clusternet-${VERSION}-systemd.tar.gz`,
   `clusternet-${VERSION}-${ARCH}-gzip.oci.tar`,
   `clusternet-${VERSION}-${ARCH}-zstd.oci.tar`,
