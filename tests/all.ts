@@ -14,6 +14,7 @@ import {
   UNIT_NEEDS,
 } from "./needs.ts";
 import { buildBoringtun } from "./support/boringtun.ts";
+import { eachLine } from "./support/lines.ts";
 import { type Need, needsText } from "./support/packages.ts";
 import { tempDir } from "./support/temp_dir.ts";
 import { guestNeeds } from "./vm/host.ts";
@@ -224,19 +225,6 @@ function addSummary(count: Count, line: string): void {
   count.passed += Number(match[1]);
   count.failed += Number(match[2]);
   count.skipped += Number(match[3] ?? 0);
-}
-
-async function eachLine(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  take: (line: string) => void,
-): Promise<void> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) take(line);
-  }
-  if (rest !== "") take(rest);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -140,6 +140,32 @@ export const SYSTEMD_NEEDS: readonly Need[] = [
   },
 ];
 
+/** Of a real cluster, beside what is built from Go modules. */
+export const KUBE_NEEDS: readonly Need[] = [
+  { package: "openssl", why: "a cluster's certificates", anyOf: ["openssl"] },
+  { package: "runc", why: "runs the pods' containers", anyOf: ["runc"] },
+  {
+    package: "busybox-static",
+    why: "the programs in the pods' images",
+    anyOf: ["busybox"],
+  },
+  {
+    package: "iptables",
+    why: "kube-proxy's rules, and those of hostPorts",
+    anyOf: ["iptables"],
+  },
+  {
+    package: "nftables",
+    why: "kube-proxy's other kind of rules, and a look at ours (nft)",
+    anyOf: ["nft"],
+  },
+  {
+    package: "conntrack",
+    why: "kube-proxy ends the flows of a Service's former pods with it",
+    anyOf: ["conntrack"],
+  },
+];
+
 /** Where Debian has a library of this machine, or of one that it is built for. */
 function libraries(name: string): readonly string[] {
   return ["x86_64", "aarch64"].map((arch) =>

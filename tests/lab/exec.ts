@@ -6,6 +6,7 @@
  * @module
  */
 
+import { eachLine } from "../support/lines.ts";
 import { findCommand } from "../support/packages.ts";
 
 /** The sbin directories too: `su` without a dash leaves root without them. */
@@ -240,20 +241,6 @@ async function eachPiece(
   take: (bytes: Uint8Array) => void,
 ): Promise<void> {
   for await (const bytes of stream) take(bytes);
-}
-
-async function eachLine(
-  stream: ReadableStream<Uint8Array>,
-  take: (line: string) => void,
-): Promise<void> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const bytes of stream) {
-    const parts = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    for (const line of parts) take(line);
-  }
-  if (rest !== "") take(rest);
 }
 
 /** Runs `work` for each item, at most `limit` at a time; results in the order of the items. */

@@ -1,0 +1,135 @@
+/**
+ * A place of its own for a cluster: namespaces for network, mounts, processes
+ * and the host name, in which this program is run once more. Its network is the
+ * underlay, so what runs in it is a host beside the nodes. Invariant: when
+ * either process ends, however, all that was started in there ends, and the
+ * folder and the control groups go with it.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { dieWithUs, labEnv, SHELL } from "../lab/exec.ts";
+
+/** Set in the place: the folder for everything that the cluster writes. */
+const FOLDER = "KUBE_TEST_FOLDER";
+
+/** What a boot would make; the rest of the machine's files stay to be seen. */
+const SETUP = `
+set -eu
+mount -t tmpfs -o mode=755 tmpfs /run
+ip link set lo up
+`;
+
+export interface Place {
+  /** On a disk; its name is unlike that of any other place. */
+  readonly folder: string;
+  /** Of the control groups that belong to it, in each hierarchy. */
+  readonly cgroup: string;
+}
+
+/** `undefined`: this process is not in one. */
+export function ownPlace(): Place | undefined {
+  const folder = Deno.env.get(FOLDER);
+  return folder === undefined ? undefined : placeOf(folder);
+}
+
+/** @throws {Error} outside of one */
+export function mustOwnPlace(): Place {
+  const place = ownPlace();
+  if (place !== undefined) return place;
+  throw new Error(
+    "Cannot start a cluster here: deno task test:kube FILE runs it in namespaces of its own",
+  );
+}
+
+function placeOf(folder: string): Place {
+  const name = folder.slice(folder.lastIndexOf("/") + 1);
+  return { folder, cgroup: name };
+}
+
+export interface PlaceOptions {
+  /** Ends it all at once: nothing in there is worth a farewell. */
+  readonly signal: AbortSignal;
+  /** Called with the place before the command starts. */
+  readonly onPlace?: (place: Place) => void;
+}
+
+/** Runs the command in a new place, to its end. @returns its exit code */
+export async function inOwnPlace(
+  command: readonly string[],
+  { signal, onPlace }: PlaceOptions,
+): Promise<number> {
+  const folder = await Deno.makeTempDir({ prefix: "clusternet-kube-" });
+  const place = placeOf(folder);
+  try {
+    onPlace?.(place);
+    const [program = "", ...args] = dieWithUs(placeCommand(command));
+    const child = new Deno.Command(program, {
+      args,
+      clearEnv: true,
+      env: labEnv({ [FOLDER]: folder }),
+      stdin: "null",
+    }).spawn();
+    const end = (): void => child.kill("SIGKILL");
+    signal.addEventListener("abort", end, { once: true });
+    try {
+      if (signal.aborted) end();
+      return (await child.status).code;
+    } finally {
+      signal.removeEventListener("abort", end);
+    }
+  } finally {
+    await removePlace(place);
+  }
+}
+
+/** The shell is the first process there: it buries those that nobody waits for. */
+function placeCommand(command: readonly string[]): readonly string[] {
+  return [
+    ...["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork"],
+    ...["--kill-child", "--mount-proc", "--propagation", "private", "--"],
+    ...[SHELL, "-c", `${SETUP}\n"$@"\nexit $?`, SHELL, ...command],
+  ];
+}
+
+/** Milliseconds that the kernel may take to bury everybody. */
+const BURIAL_MS = 10_000;
+
+async function removePlace({ folder, cgroup }: Place): Promise<void> {
+  const deadline = performance.now() + BURIAL_MS;
+  for (const hierarchy of hierarchies()) {
+    while (!removeTree(join(hierarchy, cgroup))) {
+      if (performance.now() > deadline) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+}
+
+const CGROUPS = "/sys/fs/cgroup";
+
+/** Of version 1 each controller's, and of version 2 the one. */
+function hierarchies(): readonly string[] {
+  return [CGROUPS, ...subfolders(CGROUPS)];
+}
+
+function subfolders(path: string): readonly string[] {
+  try {
+    return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
+      .map(({ name }) => join(path, name));
+  } catch {
+    return [];
+  }
+}
+
+/** Folders alone: the files in a control group go with it. @returns is it gone? */
+function removeTree(path: string): boolean {
+  for (const folder of subfolders(path)) removeTree(folder);
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
