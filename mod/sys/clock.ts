@@ -4,9 +4,13 @@
  * @module
  */
 
-/** The time of day as metav1.Time has it: RFC 3339, UTC, whole seconds. */
-export function utcText(): string {
-  return new Date().toISOString().replace(/\.\d+Z$/, "Z");
+/**
+ * A time of day as metav1.Time has it: RFC 3339, UTC, whole seconds.
+ *
+ * @param time milliseconds since 1970; default: now
+ */
+export function utcText(time = Date.now()): string {
+  return new Date(time).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 /** Fits the agent's port `Clock`. */

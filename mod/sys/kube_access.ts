@@ -15,12 +15,22 @@ export interface Credentials {
   readonly clientKey: Secret | undefined;
   /** The value of the header; `undefined`: none is sent. */
   readonly authorization: Secret | undefined;
+  readonly sources: Sources;
+}
+
+/** Where each was read, for messages: a file, or the part of one. "": there is none. */
+export interface Sources {
+  readonly ca: string;
+  readonly clientCert: string;
+  readonly authorization: string;
 }
 
 export interface KubeAccess {
   /** `https://host:port`, perhaps with a path; no slash at the end. */
   readonly server: string;
   readonly proxyUrl: string | undefined;
+  /** What names the server, for messages: "--server". */
+  readonly serverFrom: string;
   /** Where the credentials come from, for messages. */
   readonly source: string;
   /** Rejects with a sentence where they cannot be read. */
@@ -34,7 +44,11 @@ export const NO_CREDENTIALS: Credentials = {
   clientCert: undefined,
   clientKey: undefined,
   authorization: undefined,
+  sources: { ca: "", clientCert: "", authorization: "" },
 };
+
+/** The variable that names the API server in a pod; a pod's own value of it wins. */
+export const SERVICE_HOST = "KUBERNETES_SERVICE_HOST";
 
 /** Milliseconds after which files are read again. */
 const MAX_AGE_MS = 60_000;
@@ -42,6 +56,7 @@ const MAX_AGE_MS = 60_000;
 export interface AccessOptions {
   readonly server: string;
   readonly proxyUrl: string | undefined;
+  readonly serverFrom: string;
   readonly source: string;
   /** Milliseconds, monotonic. */
   now(): number;
@@ -50,7 +65,7 @@ export interface AccessOptions {
 
 /** An access whose credentials are those of `read()`, kept for a minute. */
 export function refreshing(options: AccessOptions): KubeAccess {
-  const { server, proxyUrl, source } = options;
+  const { server, proxyUrl, serverFrom, source } = options;
   let last: { readonly at: number; readonly value: Credentials } | undefined;
   let reading: Promise<Credentials> | undefined;
   const read = async (): Promise<Credentials> => {
@@ -71,6 +86,7 @@ export function refreshing(options: AccessOptions): KubeAccess {
   return {
     server,
     proxyUrl,
+    serverFrom,
     source,
     credentials(): Promise<Credentials> {
       if (last !== undefined && options.now() - last.at < MAX_AGE_MS) {

@@ -12,6 +12,7 @@ import {
   type KubeAccess,
   NO_CREDENTIALS,
   refreshing,
+  SERVICE_HOST,
 } from "./kube_access.ts";
 import {
   type KubeContext,
@@ -64,6 +65,7 @@ export async function openKubeAccess(
   return refreshing({
     server: server.replace(/\/+$/, ""),
     proxyUrl: undefined,
+    serverFrom: "--server",
     source: "--server",
     now: () => clock.now(),
     read: () => Promise.resolve(NO_CREDENTIALS),
@@ -96,6 +98,7 @@ async function byKubeconfig(
   const access = refreshing({
     server: (server ?? first.server).replace(/\/+$/, ""),
     proxyUrl: first.proxyUrl,
+    serverFrom: server === undefined ? `server in ${source}` : "--server",
     source,
     now: () => clock.now(),
     read: async () => {
@@ -108,11 +111,17 @@ async function byKubeconfig(
       const given = await login.credentials({
         ...{ section, server: now.server, caCerts },
       });
+      const by = `${now.plugin?.kind} of ${source}`;
       return {
         caCerts,
         clientCert: given.clientCert ?? own.clientCert,
         clientKey: given.clientKey ?? own.clientKey,
         authorization: given.authorization ?? own.authorization,
+        sources: {
+          ca: own.sources.ca,
+          clientCert: given.clientCert ? by : own.sources.clientCert,
+          authorization: given.authorization ? by : own.sources.authorization,
+        },
       };
     },
   });
@@ -149,21 +158,24 @@ async function byServiceAccount(
   const port = env.KUBERNETES_SERVICE_PORT || "443";
   const server = options.server ?? `https://${name}:${port}`;
   const read = async (): Promise<Credentials> => {
+    const files = { ca: `${dir}/ca.crt`, authorization: `${dir}/token` };
     const authorization = await bearerOf(
-      { kind: "file", path: `${dir}/token` },
+      { kind: "file", path: files.authorization },
       "the pod's token",
     );
     const ca = await certificates(
-      { kind: "file", path: `${dir}/ca.crt` },
+      { kind: "file", path: files.ca },
       "the pod's certificate authority",
     );
-    return { ...NO_CREDENTIALS, caCerts: ca, authorization };
+    const sources = { ...NO_CREDENTIALS.sources, ...files };
+    return { ...NO_CREDENTIALS, caCerts: ca, authorization, sources };
   };
   await read();
   const { clock } = options;
   return refreshing({
     server: server.replace(/\/+$/, ""),
     proxyUrl: undefined,
+    serverFrom: options.server === undefined ? SERVICE_HOST : "--server",
     source: "the pod's ServiceAccount",
     now: () => clock.now(),
     read,
@@ -181,6 +193,11 @@ async function credentialsOf(context: KubeContext): Promise<Credentials> {
     clientCert: cert,
     clientKey: key,
     authorization: said ?? (basic && new Secret(`Basic ${basic.expose()}`)),
+    sources: {
+      ca: nameOf(ca),
+      clientCert: nameOf(clientCert),
+      authorization: nameOf(token),
+    },
   };
 }
 
@@ -227,4 +244,9 @@ async function contentOf(material: Material, what: string): Promise<Secret> {
 
 function whereOf(material: Material): string {
   return material.kind === "file" ? ` ${material.path}` : "";
+}
+
+function nameOf(material: Material | undefined): string {
+  if (material === undefined) return "";
+  return material.kind === "file" ? material.path : material.where;
 }

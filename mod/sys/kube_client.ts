@@ -18,12 +18,18 @@ import {
   type NodePage,
   type WantedFields,
 } from "../wire/node_json.ts";
+import { property, textOf } from "../wire/json.ts";
 import { PROTOBUF } from "../wire/kube_protobuf.ts";
 import { type Known, NodeProtobuf } from "../wire/node_protobuf.ts";
 import { FrameSplitter } from "../wire/watch_frames.ts";
 import { LineSplitter } from "../wire/watch_lines.ts";
 import type { KubeAccess } from "./kube_access.ts";
-import { ApiError, NetworkError, type Operation } from "./kube_error.ts";
+import {
+  ApiError,
+  NetworkError,
+  type Operation,
+  shownServer,
+} from "./kube_error.ts";
 import {
   Connection,
   type HttpRequest,
@@ -113,6 +119,22 @@ export class KubeClient implements NodeLister {
       : `${PROTOBUF}, ${JSON_TYPE}`;
   }
 
+  /** For messages. */
+  get server(): string {
+    return shownServer(this.#access.server);
+  }
+
+  /** Like "v1.36.3"; `undefined`: it does not say. */
+  async serverVersion(signal: AbortSignal): Promise<string | undefined> {
+    const { bytes } = await this.#request({
+      operation: { what: "read the version", grant: "get of /version" },
+      method: "GET",
+      path: "/version",
+    }, signal);
+    const answer = JSON.parse(new TextDecoder().decode(bytes));
+    return textOf(property(answer, "gitVersion"));
+  }
+
   /** @throws {ApiError} with status 404 where there is no such Node */
   async getNode(name: string, signal: AbortSignal): Promise<ObservedNode> {
     const operation = { what: `read Node ${name}`, grant: "nodes get" };
@@ -200,7 +222,7 @@ export class KubeClient implements NodeLister {
         { ...this.#options, access: this.#access, signal },
       );
       const watch = new StreamWatch(response, {
-        server: this.#access.server,
+        party: this.#access,
         ...this.#codec(response, query.known),
       });
       watch.ended.then(() => {

@@ -16,8 +16,9 @@ import {
   NetworkError,
   networkError,
   type Operation,
-  shownServer,
+  unreachable,
 } from "./kube_error.ts";
+import { unauthorizedCure } from "./kube_cure.ts";
 import { Silence } from "./silence.ts";
 
 /** Milliseconds for connecting, sending and the head of the answer. */
@@ -89,9 +90,10 @@ export async function send(
 ): Promise<Response> {
   const { access } = options;
   const first = await access.credentials();
+  let credentials = first;
   let response = await exchange(request, connection.client(first), {
     ...options,
-    credentials: first,
+    credentials,
   });
   if (response.status === 401) {
     access.expire();
@@ -99,14 +101,18 @@ export async function send(
     const other = !sameTls(first, next) || !sameHeader(first, next);
     if (other) {
       await response.body?.cancel();
+      credentials = next;
       response = await exchange(request, connection.client(next), {
         ...options,
-        credentials: next,
+        credentials,
       });
     }
   }
   if (response.ok) return response;
-  throw await apiError(request.operation, response, options);
+  throw await apiError(request.operation, response, {
+    ...options,
+    credentials,
+  });
 }
 
 /**
@@ -145,7 +151,7 @@ export async function readBody(
   } catch (error) {
     cancel();
     signal.throwIfAborted();
-    throw networkError(access.server, error);
+    throw networkError(access, error);
   } finally {
     signal.removeEventListener("abort", cancel);
   }
@@ -198,11 +204,9 @@ async function exchange(
     });
   } catch (error) {
     signal.throwIfAborted();
-    if (!late) throw networkError(access.server, error);
+    if (!late) throw networkError(access, error, credentials);
     throw new NetworkError(
-      `Cannot reach the API server ${
-        shownServer(access.server)
-      }: no answer within ${HEAD_MS / 1000} s`,
+      `${unreachable(access)}: no answer within ${HEAD_MS / 1000} s`,
     );
   } finally {
     // From here on, who reads the body ends it.
@@ -258,17 +262,24 @@ function sameHeader(a: Credentials, b: Credentials): boolean {
 async function apiError(
   operation: Operation,
   response: Response,
-  options: HttpOptions & { readonly signal: AbortSignal },
+  options: HttpOptions & {
+    readonly signal: AbortSignal;
+    readonly credentials: Credentials;
+  },
 ): Promise<ApiError> {
   const header = response.headers.get("retry-after") ?? "";
   const said = /^[0-9]{1,9}$/.test(header) ? Number(header) : undefined;
   const status = await statusOf(response, options);
   const after = said ?? status.retryAfterSeconds;
-  return new ApiError(
-    operation,
-    status,
-    after === undefined ? undefined : Math.min(after, RETRY_AFTER_LIMIT),
-  );
+  const { access: { source }, credentials } = options;
+  return new ApiError(operation, status, {
+    retryAfterSeconds: after === undefined
+      ? undefined
+      : Math.min(after, RETRY_AFTER_LIMIT),
+    cure: status.code === 401
+      ? unauthorizedCure({ source, credentials, now: Date.now() })
+      : undefined,
+  });
 }
 
 async function statusOf(

@@ -12,6 +12,7 @@
 import { resolve } from "node:path";
 import { errorText } from "../core/errors.ts";
 import { listOf, property } from "../wire/json.ts";
+import { expiryOf } from "../wire/web_token.ts";
 import type { Login, LoginCredentials, LoginRequest } from "./kube_exec.ts";
 import { Secret } from "./secret.ts";
 
@@ -114,17 +115,10 @@ async function parseProvider(
   };
 }
 
-/** A JSON Web Token (RFC 7519) whose time is not over. The server checks the rest. */
+/** A token whose time is not over. The server checks the rest. */
 function isValid(token: string): boolean {
-  const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(token) ?? [];
-  if (payload === undefined) return false;
-  try {
-    const bytes = Uint8Array.fromBase64(payload, { alphabet: "base64url" });
-    const end = property(JSON.parse(new TextDecoder().decode(bytes)), "exp");
-    return typeof end === "number" && Date.now() < end * 1_000 - LEEWAY_MS;
-  } catch {
-    return false;
-  }
+  const end = expiryOf(token);
+  return end !== undefined && Date.now() < end - LEEWAY_MS;
 }
 
 async function refresh(provider: Provider): Promise<Omit<Given, "origin">> {

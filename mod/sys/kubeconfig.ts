@@ -15,7 +15,12 @@ import { readYaml } from "./yaml_file.ts";
 /** Bytes in a file, or in the kubeconfig itself. */
 export type Material =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "text"; readonly text: Secret };
+  | {
+    readonly kind: "text";
+    readonly text: Secret;
+    /** For messages: `client-key-data of user "u" in kubeconfig FILE`. */
+    readonly where: string;
+  };
 
 export interface Plugin {
   readonly kind: "exec" | "auth-provider";
@@ -214,7 +219,11 @@ function tokenOf(user: Entry): Material | undefined {
   const file = text(user, "tokenFile") ?? "";
   if (file !== "") return { kind: "file", path: absolute(user, file) };
   const token = text(user, "token") ?? "";
-  return token === "" ? undefined : { kind: "text", text: new Secret(token) };
+  return token === "" ? undefined : {
+    kind: "text",
+    text: new Secret(token),
+    where: partOf(user, "token"),
+  };
 }
 
 /** `KEY-data` (base64) wins over `KEY` (a path). */
@@ -224,13 +233,21 @@ function material(from: Entry, key: string): Material | undefined {
     try {
       const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
       const decoded = new TextDecoder().decode(bytes);
-      return { kind: "text", text: new Secret(decoded) };
+      return {
+        kind: "text",
+        text: new Secret(decoded),
+        where: partOf(from, `${key}-data`),
+      };
     } catch {
       throw refuse(from, `has ${key}-data that is not base64`);
     }
   }
   const file = text(from, key) ?? "";
   return file === "" ? undefined : { kind: "file", path: absolute(from, file) };
+}
+
+function partOf({ file, label }: Entry, key: string): string {
+  return `${key} of ${label} in kubeconfig ${file}`;
 }
 
 /** Relative to the file that says so. */

@@ -6,7 +6,7 @@
  */
 
 import type { WatchEvent } from "../wire/node_json.ts";
-import { networkError } from "./kube_error.ts";
+import { networkError, type Party } from "./kube_error.ts";
 
 export interface NodeWatch {
   /**
@@ -25,7 +25,7 @@ export interface NodeWatch {
 
 export interface StreamWatchOptions {
   /** For messages. */
-  readonly server: string;
+  readonly party: Party;
   /** The events' bytes that these complete; throws a SyntaxError where there are none. */
   split(chunk: Uint8Array): Iterator<Uint8Array>;
   decode(bytes: Uint8Array): WatchEvent;
@@ -85,7 +85,7 @@ export class StreamWatch implements NodeWatch {
       const closed = this.#closed;
       this.close();
       if (closed) return undefined;
-      throw networkError(this.#options.server, error);
+      throw networkError(this.#options.party, error);
     }
   }
 }

@@ -33,8 +33,13 @@ export class Authority {
   /**
    * @param subject like `/O=system:masters/CN=admin`
    * @param names like `IP:127.0.0.1`; none: for a client
+   * @param options.days it counts from now on; -1: until yesterday
    */
-  issue(subject: string, names: readonly string[] = []): Certificate {
+  issue(
+    subject: string,
+    names: readonly string[] = [],
+    { days = 2 }: { readonly days?: number } = {},
+  ): Certificate {
     const at = (file: string): string => `${this.#dir}/${file}`;
     openssl(this.#dir, [
       ...["req", "-nodes", "-subj", subject, ...KEY_KIND],
@@ -49,7 +54,7 @@ export class Authority {
     openssl(this.#dir, [
       ...["x509", "-req", "-in", "one.csr"],
       ...["-CA", "ca.crt", "-CAkey", "ca.key"],
-      ...["-CAcreateserial", "-days", "2", "-extfile", "one.ext"],
+      ...["-CAcreateserial", "-days", String(days), "-extfile", "one.ext"],
       ...["-out", "one.crt"],
     ]);
     return {

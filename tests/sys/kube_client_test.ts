@@ -32,6 +32,7 @@ function accessTo(
   return refreshing({
     server,
     proxyUrl: undefined,
+    serverFrom: "the test",
     source: "the test",
     now: () => systemClock.now(),
     read: () =>
@@ -227,7 +228,7 @@ test("what the API server refuses is said, with the cure", async (json) => {
   const rows: readonly (readonly [() => Promise<unknown>, string])[] = [
     [
       () => page(client),
-      "Cannot list Nodes: 401 Unauthorized: Unauthorized; check the token or the client certificate: they are read again",
+      "Cannot list Nodes: 401 Unauthorized; no credentials were shown: name a user with a client certificate or a token in the test",
     ],
   ];
   for (const [ask, message] of rows) await assert.rejects(ask(), { message });
@@ -235,13 +236,15 @@ test("what the API server refuses is said, with the cure", async (json) => {
   server.denied = ["list nodes", "watch nodes", "patch nodes/status"];
   const denied = 'nodes is forbidden: User "system:admin" cannot';
   const scope = 'in API group "" at the cluster scope';
+  const role =
+    "bind it to the ClusterRole clusternet (kubectl apply -k deploy/kustomize/base)";
   await assert.rejects(page(client), {
     message:
-      `Cannot list Nodes: 403 Forbidden: ${denied} list resource "nodes" ${scope}; grant nodes list,watch`,
+      `Cannot list Nodes: 403 Forbidden: ${denied} list resource "nodes" ${scope}; grant nodes list,watch: ${role}`,
   });
   await assert.rejects(client.patchNodeStatus("a", [], NEVER), {
     message:
-      `Cannot patch Node a: 403 Forbidden: ${denied} patch resource "nodes/status" ${scope}; grant nodes/status patch`,
+      `Cannot patch Node a: 403 Forbidden: ${denied} patch resource "nodes/status" ${scope}; grant nodes/status patch: ${role}`,
   });
   await assert.rejects(client.getNode("a", NEVER), {
     message: 'Cannot read Node a: 404 NotFound: nodes "a" not found',
@@ -302,10 +305,13 @@ Deno.test("a server that is not there is told from one that is", async () => {
   listener.close();
   const rows: readonly (readonly [string, RegExp])[] = [
     [`http://127.0.0.1:${port}`, /: connection refused$/],
-    ["http://no.such.host.invalid", /: its name cannot be resolved$/],
+    [
+      "http://no.such.host.invalid",
+      /: the name no\.such\.host\.invalid cannot be resolved; see \/etc\/resolv\.conf /,
+    ],
     [
       "http://user:pw@127.0.0.1:6000",
-      /\/\/127\.0\.0\.1:6000: the runtime refuses to connect to this port$/,
+      /\/\/127\.0\.0\.1:6000 \(the test\): the runtime refuses to connect to this port$/,
     ],
   ];
   for (const [url, pattern] of rows) {

@@ -98,17 +98,22 @@ test(
         [
           authority.issue("/CN=s", ["IP:127.0.0.1"]),
           other.cert,
-          /: its certificate is not signed by the authority that is trusted here/,
+          /: its certificate is not signed by the authority that is trusted here, certificate-authority-data of cluster "c" in kubeconfig \/.*\/config; put the cluster's there/,
         ],
         [
           authority.issue("/CN=s", ["IP:127.0.0.1"]),
           undefined,
-          /: its certificate is not signed by the authority/,
+          /: its certificate is not signed by any authority that is trusted here; name its own /,
         ],
         [
           authority.issue("/CN=s", ["IP:192.0.2.1", "DNS:kubernetes"]),
           authority.cert,
-          /: its certificate is not valid for name "127\.0\.0\.1"$/,
+          /: its certificate is not valid for name "127\.0\.0\.1" \(only for .*kubernetes.*\); give one of its names \(server in kubeconfig /,
+        ],
+        [
+          authority.issue("/CN=s", ["IP:127.0.0.1"], { days: -1 }),
+          authority.cert,
+          /: its certificate has expired \(or this machine's clock is wrong\); renew it \(kube-apiserver --tls-cert-file/,
         ],
       ];
     for (const [tls, ca, pattern] of rows) {
@@ -188,7 +193,7 @@ test(
       const ca = authority.cert;
       assert.match(
         await answer(dir, { server, ca }),
-        /: it demands a client certificate$/,
+        /: it demands a client certificate; name one in kubeconfig \//,
       );
       await Deno.writeTextFile(`${dir}/c.crt`, one.cert);
       await Deno.writeTextFile(`${dir}/c.key`, one.key);
@@ -206,6 +211,13 @@ test(
       assert.match(
         await answer(dir, { server, ca, client: files }),
         /^Cannot use the certificates of kubeconfig .*KeyMismatch$/,
+      );
+      const old = authority.issue("/CN=system:node:a", [], { days: -1 });
+      await Deno.writeTextFile(`${dir}/old.pem`, old.cert + old.key);
+      const expired = { cert: "old.pem", key: "old.pem" };
+      assert.match(
+        await answer(dir, { server, ca, client: expired }),
+        /: it ends the connection \(CertificateExpired\); the client certificate \/.*\/old\.pem expired at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ: the kubelet renews its own \(rotateCertificates/,
       );
       await Deno.writeTextFile(`${dir}/c.key`, "no key");
       assert.match(

@@ -262,7 +262,7 @@ test("a server away at the start is waited for (fault 1)", async (json) => {
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.match(
     bench.reflector.status.lastError ?? "",
-    /^Cannot reach the API server http:\/\/127\.0\.0\.1:[0-9]+: connection refused$/,
+    /^Cannot reach the API server http:\/\/127\.0\.0\.1:[0-9]+ \(.*\): connection refused$/,
   );
   assert.deepEqual(bench.sink.calls, []);
   add(bench.server, "a");
@@ -526,7 +526,7 @@ test("403 keeps what is there and says what to grant (fault 16)", async (json) =
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.match(
     bench.reflector.status.lastError ?? "",
-    /^Cannot watch Nodes: 403 Forbidden: .*; grant nodes list,watch$/,
+    /^Cannot watch Nodes: 403 Forbidden: .*; grant nodes list,watch: bind it to the ClusterRole clusternet \(/,
   );
   add(server, "b");
   server.denied = [];

@@ -755,7 +755,7 @@ Deno.test("401 and 403 are said, tried again, and cost nobody", async () => {
   assert.deepEqual(bench.sink.calls, ["replace a"]);
   assert.equal(
     bench.reflector.status.lastError,
-    'Cannot watch Nodes: 403 Forbidden: nodes is forbidden: User "x" cannot watch resource "nodes"; grant nodes list,watch',
+    'Cannot watch Nodes: 403 Forbidden: nodes is forbidden: User "x" cannot watch resource "nodes"; grant nodes list,watch: bind it to the ClusterRole clusternet (kubectl apply -k deploy/kustomize/base)',
   );
   assert(bench.reflector.status.synced);
   assert.equal(api.count("list"), 0);
