@@ -9,16 +9,16 @@ import type { Prefix } from "../core/address.ts";
 import { KernelError } from "../core/errors.ts";
 import { type ForwardDrop, forwardSentences } from "../core/forward.ts";
 import type { Log } from "../core/log.ts";
+import { News } from "./news.ts";
 import type { TablePort } from "./ports.ts";
 
 export class FirewallWatch {
   readonly #tables: TablePort;
-  readonly #log: Log;
-  #said: readonly string[] = [];
+  readonly #news: News;
 
   constructor(tables: TablePort, log: Log) {
     this.#tables = tables;
-    this.#log = log;
+    this.#news = new News(log);
   }
 
   async look(podCidrs: readonly Prefix[]): Promise<void> {
@@ -29,10 +29,6 @@ export class FirewallWatch {
       if (error instanceof KernelError) return; // the next look will do
       throw error;
     }
-    const sentences = forwardSentences(drops, podCidrs);
-    for (const sentence of sentences) {
-      if (!this.#said.includes(sentence)) this.#log.warn(sentence);
-    }
-    this.#said = sentences;
+    this.#news.say(forwardSentences(drops, podCidrs));
   }
 }

@@ -5,13 +5,16 @@
  * @module
  */
 
+import { FIRST_LIST_MISSING } from "../core/desired.ts";
+
 /**
  * Who found it ("nodes" is the watch): a later report of the same source replaces
  * the earlier one. The condition is not waited for: it tells of the others.
  */
 export type Source = typeof SOURCES[number] | "condition";
 
-const SOURCES = ["kernel", "nodes", "key"] as const;
+/** In the order in which people hear of them. */
+const SOURCES = ["kernel", "nodes", "key", "version"] as const;
 
 export interface Summary {
   readonly ready: boolean;
@@ -24,8 +27,9 @@ export interface Summary {
 /** What stands for a source that has not reported yet. */
 const UNREPORTED: Readonly<Record<typeof SOURCES[number], string>> = {
   kernel: "The kernel has not been set up yet",
-  nodes: "The first list of Nodes has not arrived yet",
+  nodes: FIRST_LIST_MISSING,
   key: "The public key is not on the Node yet",
+  version: "The API server has not been asked for its version yet",
 };
 
 export class Health {
@@ -60,7 +64,7 @@ export class Health {
 
   /** Those that were found, then those that are still to be looked for. */
   problems(): readonly string[] {
-    return [...this.#found(), ...this.#unreported()];
+    return [...new Set([...this.#found(), ...this.#unreported()])];
   }
 
   summary(): Summary {
@@ -75,8 +79,16 @@ export class Health {
     return { ready: false, starting, text };
   }
 
+  /** Each once: a right that is missing fails several. */
   #found(): readonly string[] {
-    return [...this.#reported.values()].flat();
+    const of = (source: Source): readonly string[] =>
+      this.#reported.get(source) ?? [];
+    const all = [...SOURCES, "condition" as const].flatMap(of);
+    // Why there is no list says more than that there is none.
+    const known = of("nodes").length > 0;
+    return [...new Set(all)].filter((each) =>
+      !known || each !== FIRST_LIST_MISSING
+    );
   }
 
   #unreported(): readonly string[] {

@@ -9,6 +9,7 @@ import { ERRNO, KernelError } from "../core/errors.ts";
 import { tableName } from "../core/nftables.ts";
 import type { State } from "../core/state.ts";
 import type {
+  CniPort,
   ConflistPort,
   RoutePort,
   SysctlPort,
@@ -23,6 +24,7 @@ export interface World {
   readonly sysctl: SysctlPort;
   readonly tables: TablePort;
   readonly conflist: ConflistPort;
+  readonly cni: CniPort;
 }
 
 export interface ObserveOptions {

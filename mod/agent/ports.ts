@@ -6,6 +6,7 @@
  */
 
 import type { LinkAddress, Prefix } from "../core/address.ts";
+import type { CniFound } from "../core/cni_check.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { ForwardDrop } from "../core/forward.ts";
 import type { Table } from "../core/nftables.ts";
@@ -86,6 +87,16 @@ export interface ConflistPort {
   /** `null`: none, or one that would not survive the rules (not our link into /run). */
   read(file: string): Promise<string | null>;
   write(file: string, text: string): Promise<void>;
+}
+
+/** The directories of CNI, of which only one file is ours. */
+export interface CniPort {
+  look(wanted: {
+    readonly file: string;
+    readonly plugins: readonly string[];
+    readonly binDirs: readonly string[];
+    readonly leases: string;
+  }): Promise<CniFound>;
 }
 
 export type { Clock } from "../core/clock.ts";

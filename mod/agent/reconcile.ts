@@ -19,14 +19,18 @@ import { FatalError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import type { Found } from "../core/network_verdict.ts";
+import type { NodeRecord } from "../core/node.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
 import { shortText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
+import { CniWatch } from "./cni_watch.ts";
 import { FirewallWatch } from "./firewall.ts";
 import type { Nodes } from "./nodes.ts";
+import { News } from "./news.ts";
 import { observe, type World } from "./observe.ts";
+import type { Clock } from "./ports.ts";
 
 export interface ReconcileOptions {
   readonly config: Config;
@@ -35,6 +39,7 @@ export interface ReconcileOptions {
   readonly world: World;
   readonly nodes: Nodes;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 export type Scope = "full" | "network" | "peers";
@@ -62,6 +67,10 @@ interface Wanted extends Desired {
 export class Reconciler {
   readonly #options: ReconcileOptions;
   readonly #firewall: FirewallWatch;
+  readonly #cni: CniWatch;
+  readonly #news: News;
+  /** `Clock.now()` since when our own Node has been there without podCIDRs. */
+  #bareSince: number | undefined;
   /** The last clean observation; `undefined`: read everything. */
   #cached: State | undefined;
   #cachedPeers = new PeerTable([]);
@@ -76,6 +85,8 @@ export class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#firewall = new FirewallWatch(options.world.tables, options.log);
+    this.#cni = new CniWatch(options.world.cni, options);
+    this.#news = new News(options.log);
   }
 
   /** Did the last look at the device find our own key in it? */
@@ -125,12 +136,19 @@ export class Reconciler {
       planned = this.#plan(want.state, have);
     }
     this.#verified = have.device?.publicKey === this.#options.publicKey;
+    const cni = await this.#cni.look();
     const problems = [...want.waiting, ...planned.blocked, ...failures];
     const [missing] = planned.steps.filter((step) =>
       !this.#isNews(step) &&
       (step.kind !== "write-conflist" || problems.length === 0)
     );
-    const outages = [...want.waiting, ...planned.blocked, ...grave];
+    problems.push(...cni.problems);
+    const outages = [
+      ...want.waiting,
+      ...planned.blocked,
+      ...grave,
+      ...cni.outages,
+    ];
     if (missing !== undefined && failures.length === 0) {
       const sentence = `Not in place after it was set: ${shortText(missing)}`;
       problems.push(sentence);
@@ -142,6 +160,7 @@ export class Reconciler {
     if (clean) this.#remember(have);
     this.#standing = problems;
     await this.#firewall.look(want.podCidrs);
+    this.#news.say(want.notes);
     const network = this.#found(want, outages);
     return { scope: "full", applied, problems, clean, network };
   }
@@ -164,13 +183,14 @@ export class Reconciler {
       planned.blocked.length > 0
     ) return await this.#full();
     this.#cached = { ...cached, ...have };
-    this.#standing = want.waiting;
+    const { last: cni } = this.#cni;
+    this.#standing = [...want.waiting, ...cni.problems];
     return {
       scope: "network",
       applied: 0,
-      problems: want.waiting,
+      problems: this.#standing,
       clean: true,
-      network: this.#found(want, want.waiting),
+      network: this.#found(want, [...want.waiting, ...cni.outages]),
     };
   }
 
@@ -203,6 +223,8 @@ export class Reconciler {
       config,
       publicKey,
       self,
+      listed: nodes.listed,
+      bareMs: this.#bareMs(self),
       peers: nodes.peers(),
       ipv6Endpoints: nodes.ipv6Endpoints(),
       host: await world.routes.hostFacts(config.interface),
@@ -210,6 +232,14 @@ export class Reconciler {
     });
     this.#ipv6Endpoints = nodes.ipv6Endpoints();
     return { ...result, nodeUid: self?.uid };
+  }
+
+  #bareMs(self: NodeRecord | undefined): number {
+    const now = this.#options.clock.now();
+    this.#bareSince = self?.podCidrs.length === 0
+      ? this.#bareSince ?? now
+      : undefined;
+    return now - (this.#bareSince ?? now);
   }
 
   async #observe(want: State, peers: boolean): Promise<State> {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ApiHealth } from "../agent/api_health.ts";
 import { Bell } from "../agent/bell.ts";
 import { publishCondition } from "../agent/condition.ts";
 import { Health, type Summary } from "../agent/health.ts";
@@ -12,6 +13,7 @@ import { reconcileLoop, RING } from "../agent/loop.ts";
 import { Nodes } from "../agent/nodes.ts";
 import { publishKey } from "../agent/publish.ts";
 import { Reconciler } from "../agent/reconcile.ts";
+import { checkServerVersion } from "../agent/server_version.ts";
 import type { Task } from "../agent/supervise.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
@@ -54,6 +56,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   const conditionBell = new Bell();
   const verdict = new NetworkVerdict();
   const started = Promise.withResolvers<void>();
+  const synced = Promise.withResolvers<void>();
   const ready = new AbortController();
   const sayReady = once(() => options.notifier.ready());
   const tell = tellPeople(options, ready);
@@ -72,6 +75,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       conditionBell.ring("self");
     },
   });
+  const apiHealth = new ApiHealth({ clock, health, utcNow: utcText });
   const client = new KubeClient(access, {
     clock,
     annotation: config.annotation,
@@ -81,19 +85,30 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   const reflector = new Reflector(client, nodes, {
     clock,
     log,
-    onStatus: ({ synced, lastError }) => {
-      if (lastError !== undefined) started.resolve();
-      if (synced) health.report("nodes", []);
-      else if (lastError !== undefined) health.report("nodes", [lastError]);
+    onStatus: (status) => {
+      if (status.lastError !== undefined) started.resolve();
+      if (status.synced) synced.resolve();
+      apiHealth.report(status);
     },
   });
-  const reconciler = new Reconciler({ ...setup, nodes, log });
+  const reconciler = new Reconciler({ ...setup, nodes, log, clock });
   return {
     health,
     ready: ready.signal,
     close: () => client.close(),
     tasks: [
       { name: "watch-nodes", run: (signal) => reflector.run(signal) },
+      { name: "watch-trouble", run: (signal) => apiHealth.run(signal) },
+      {
+        name: "check-version",
+        run: (signal) =>
+          checkServerVersion({
+            api: client,
+            clock,
+            health,
+            answers: synced.promise,
+          }, signal),
+      },
       {
         name: "reconcile",
         run: async (signal) => {

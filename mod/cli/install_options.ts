@@ -164,13 +164,20 @@ const FILES = ["kubeconfig", "config", "private-key-file", "cni-conf-file"];
 
 /** As the service will see it, which has another working directory and a sandbox. */
 function pathOf({ name }: Option, text: string): string {
+  if (name === "cni-bin-dir" && text !== "") {
+    return text.split(",").map(seen).join(",");
+  }
   if (!FILES.includes(name) || text === "") return text;
   const relative = ["kubeconfig", "config"].includes(name);
-  const path = relative ? resolve(text) : text;
+  return seen(relative ? resolve(text) : text);
+}
+
+/** The path, if the service's sandbox lets it be seen. */
+function seen(path: string): string {
   const place = hiddenBy(path);
   if (place === undefined) return path;
   throw new SyntaxError(
-    `the service does not see ${place}; put the file below /etc`,
+    `the service does not see ${place}; put it somewhere else, like below /etc`,
   );
 }
 

@@ -21,6 +21,7 @@ import { foreignLink, preflight } from "../core/preflight.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
 import { parseResolvers } from "../core/resolv_conf.ts";
 import { systemClock } from "../sys/clock.ts";
+import { CniDirectories } from "../sys/cni_directories.ts";
 import { ConflistFile } from "../sys/conflist_file.ts";
 import { loadOrCreatePrivateKey } from "../sys/key_file.ts";
 import type { KubeAccess } from "../sys/kube_access.ts";
@@ -106,6 +107,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     sysctl,
     tables: new Nftables(shim),
     conflist: new ConflistFile({ shim }),
+    cni: new CniDirectories(),
   };
   const open = stack.move();
   return {

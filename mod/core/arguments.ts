@@ -120,7 +120,7 @@ function readVariables(env: Environment): GivenByName {
     const text = env[variable];
     // An empty variable is an unset one, but where empty has a meaning.
     if (text === undefined) continue;
-    if (text === "" && option.name !== "cni-conf-file") continue;
+    if (text === "" && option.mayBeEmpty === undefined) continue;
     given.set(option.name, { text, where: `${variable}=${text}` });
   }
   return given;

@@ -15,6 +15,12 @@ import { type Family, familyOf, firstAddress, type Prefix } from "./address.ts";
 /** On tmpfs; not a systemd RuntimeDirectory, which is wiped when the agent stops. */
 export const LEASES_DIRECTORY = "/run/clusternet-cni/leases";
 
+/** What a pod's network is made of here: all of them have to be on the machine. */
+const PTP = "ptp";
+const HOST_LOCAL = "host-local";
+const PORTMAP = "portmap";
+export const CNI_PLUGINS: readonly string[] = [PTP, HOST_LOCAL, PORTMAP];
+
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = {
   4: "0.0.0.0/0",
   6: "::/0",
@@ -41,11 +47,11 @@ export function conflistText(
     name: networkName,
     plugins: [
       {
-        type: "ptp",
+        type: PTP,
         mtu,
         ipMasq: false,
         ipam: {
-          type: "host-local",
+          type: HOST_LOCAL,
           dataDir: LEASES_DIRECTORY,
           ranges: podCidrs.map((subnet) => [
             { subnet, gateway: firstAddress(subnet) },
@@ -54,7 +60,7 @@ export function conflistText(
         },
       },
       {
-        type: "portmap",
+        type: PORTMAP,
         capabilities: { portMappings: true },
         snat: true,
       },

@@ -15,6 +15,7 @@ import {
   parseAnnotation,
   parseClusterCidrs,
   parseConflistPath,
+  parseDirectories,
   parseInterface,
   parseMtu,
   parseNetworkName,
@@ -40,6 +41,8 @@ export interface Config {
   readonly annotation: string;
   /** "": no CNI configuration is written. */
   readonly cniConfFile: string;
+  /** Where container runtimes find the plugins; none: nobody looks. */
+  readonly cniBinDirs: readonly string[];
   readonly cniNetworkName: string;
   /** Keep the condition `NetworkUnavailable` of our own Node. */
   readonly nodeCondition: boolean;
@@ -66,7 +69,8 @@ export const OPTIONS: readonly Option[] = [
   { name: "listen-port", metavar: "PORT", fallback: "7838", help: "UDP port of the tunnels, the same on every node." },
   { name: "private-key-file", metavar: "FILE", fallback: "/var/lib/clusternet/private.key", help: "This node's private key; made if it is not there." },
   { name: "annotation", metavar: "KEY", fallback: "clusternet.dev/wg-pubkey", help: "Annotation by which Nodes publish their public keys." },
-  { name: "cni-conf-file", metavar: "FILE", fallback: "/etc/cni/net.d/10-clusternet.conflist", help: "CNI configuration to write; empty: none." },
+  { name: "cni-conf-file", metavar: "FILE", fallback: "/etc/cni/net.d/10-clusternet.conflist", help: "CNI configuration to write; empty: none.", mayBeEmpty: true },
+  { name: "cni-bin-dir", metavar: "DIR", fallback: "/opt/cni/bin,/usr/lib/cni", help: "Where the container runtime finds CNI plugins, to say which are missing: several flags, or separated by commas; empty: do not look.", list: true, mayBeEmpty: true },
   { name: "cni-network-name", metavar: "NAME", fallback: "k8s-pod-network", help: "Name of the network in the CNI configuration." },
   { name: "node-condition", metavar: "", fallback: "true", help: "Keep the condition NetworkUnavailable of this machine's Node; --node-condition=false leaves it alone." },
   { name: "masquerade", metavar: "", fallback: "true", help: "Give what pods send to outside the cluster the node's address; --masquerade=false leaves it theirs, which the network then has to route back." },
@@ -90,6 +94,7 @@ export const SCHEMA = z.object({
   privateKeyFile: from(parsePrivateKeyPath),
   annotation: from(parseAnnotation),
   cniConfFile: from(parseConflistPath),
+  cniBinDirs: from(parseDirectories),
   cniNetworkName: from(parseNetworkName),
   nodeCondition: from(parseSwitch),
   masquerade: from(parseSwitch),
@@ -113,6 +118,7 @@ export const SCHEMA = z.object({
 /** Key in `Config` of an option: "listen-port" → "listenPort". */
 export function configKey(option: Option): string {
   if (option.name === "cluster-cidr") return "clusterCidrs";
+  if (option.name === "cni-bin-dir") return "cniBinDirs";
   return option.name.replaceAll(
     /-([a-z])/g,
     (_, letter: string) => letter.toUpperCase(),

@@ -42,6 +42,13 @@ import {
 /** Bytes that WireGuard and what is beneath it add to a packet: 20 or 40 (IP), 8 (UDP), 32. */
 export const OVERHEAD: Readonly<Record<Family, number>> = { 4: 60, 6: 80 };
 
+/** What waits for the first list says so in these words, wherever that is. */
+export const FIRST_LIST_MISSING =
+  "The first complete list of Nodes has not arrived yet";
+
+/** Milliseconds in which a controller that assigns podCIDRs has done it. */
+export const BARE_MS = 5_000;
+
 /** RFC 8200, section 5: below this the kernel has no IPv6 on a link. */
 const IPV6_MIN_MTU = 1280;
 
@@ -53,6 +60,10 @@ export interface DesiredInput {
   readonly publicKey: PublicKey;
   /** Our own Node; `undefined`: not seen yet, or gone. */
   readonly self: NodeRecord | undefined;
+  /** Has a complete list of Nodes arrived? */
+  readonly listed: boolean;
+  /** Milliseconds for which our own Node has been there without podCIDRs; 0 by default. */
+  readonly bareMs?: number;
   /** `undefined`: not known before the first list. */
   readonly peers: ReadonlyMap<PublicKey, Peer> | undefined;
   /** Spares looking through the peers; `undefined`: look. */
@@ -136,7 +147,8 @@ function ownCidrs({ self, config, host }: DesiredInput): OwnCidrs {
     } else if (!contains(cluster, cidr) || cluster === cidr) {
       waiting.push(
         `${opening}, which is not a part of the cluster CIDR ${cluster}: give ` +
-          "--cluster-cidr as kube-controller-manager has it",
+          "the agent's --cluster-cidr and kube-controller-manager's the same " +
+          "range; a Node keeps its podCIDRs until it is deleted and registered anew",
       );
     } else if (prefixBits(cidr) > narrow) {
       waiting.push(`${opening}, too narrow for a gateway and a pod`);
@@ -148,21 +160,35 @@ function ownCidrs({ self, config, host }: DesiredInput): OwnCidrs {
 }
 
 function* waitingFor(
-  { config, self, peers }: DesiredInput,
+  { bareMs = 0, config, listed, self }: DesiredInput,
 ): Generator<string> {
+  if (!listed) yield FIRST_LIST_MISSING;
   if (self === undefined) {
-    yield `Own Node ${config.nodeName} is not known yet: is the API server within reach, --node-name right, and the Node registered?`;
+    if (listed) {
+      yield `There is no Node ${config.nodeName}: has the kubelet registered it, and is --node-name as \`kubectl get nodes\` has it?`;
+    }
     return;
   }
-  if (peers === undefined) {
-    yield "The first complete list of Nodes has not arrived yet";
-  }
-  if (self.podCidrs.length === 0) {
-    yield `Own Node ${self.name} has no podCIDRs yet: does kube-controller-manager run with --allocate-node-cidrs?`;
-  }
+  if (self.podCidrs.length === 0) yield bareSentence(self.name, config, bareMs);
   if (self.internalIps.length === 0) {
     yield `Own Node ${self.name} has no InternalIP yet: the others cannot reach it`;
   }
+}
+
+/** Said while it may be a matter of seconds, and when it is none any more. */
+function bareSentence(
+  name: string,
+  { clusterCidrs }: Config,
+  bareMs: number,
+): string {
+  if (bareMs < BARE_MS) {
+    return `Own Node ${name} has no podCIDRs yet: kube-controller-manager gives it some within seconds`;
+  }
+  return `Own Node ${name} has no podCIDRs: run kube-controller-manager with ` +
+    `--allocate-node-cidrs --cluster-cidr=${
+      clusterCidrs.join(",")
+    }; if it does, ` +
+    `its range is used up (\`kubectl describe node ${name}\`: CIDRNotAvailable)`;
 }
 
 /** One into the link, where we have an address to speak from, and one beneath it that leads nowhere. */

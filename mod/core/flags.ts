@@ -17,6 +17,8 @@ export interface Option {
   readonly help: string;
   /** May be given several times. */
   readonly list?: true;
+  /** An empty value means something, in a variable too. */
+  readonly mayBeEmpty?: true;
   /** Says where the file is, so the file cannot say it. */
   readonly flagOnly?: true;
 }

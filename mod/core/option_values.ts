@@ -116,6 +116,12 @@ export function parseConflistPath(text: string): string {
   );
 }
 
+/** "" is none. */
+export function parseDirectories(text: string): readonly string[] {
+  if (text === "") return [];
+  return [...new Set(text.split(",").map((each) => parseAbsolutePath(each)))];
+}
+
 /** CNI specification 1.0, section 1: the name of a network; it becomes a directory of host-local's. */
 export function parseNetworkName(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(text)) return text;

@@ -7,6 +7,7 @@
 import { Nodes } from "../../mod/agent/nodes.ts";
 import { Reconciler } from "../../mod/agent/reconcile.ts";
 import { parsePrefix } from "../../mod/core/address.ts";
+import { type CniFound, NOTHING_FOUND } from "../../mod/core/cni_check.ts";
 import type { Config } from "../../mod/core/config.ts";
 import {
   derivePublicKey,
@@ -18,6 +19,7 @@ import type { NodeRecord } from "../../mod/core/node.ts";
 import { PeerIndex } from "../../mod/core/peer_index.ts";
 import { FakeKernel, type FakeKernelOptions } from "../fakes/kernel.ts";
 import { MemoryLog } from "../support/logs.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 
 export const CONFIG: Config = {
   nodeName: "n1",
@@ -29,6 +31,7 @@ export const CONFIG: Config = {
   privateKeyFile: "/var/lib/clusternet/private.key",
   annotation: "clusternet.dev/wg-pubkey",
   cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
+  cniBinDirs: ["/opt/cni/bin"],
   cniNetworkName: "k8s-pod-network",
   nodeCondition: true,
   masquerade: true,
@@ -53,6 +56,17 @@ export class FakeConflist {
     this.writes++;
     this.files.set(file, text);
     return Promise.resolve();
+  }
+}
+
+/** The directories of CNI, as a test has them. */
+export class FakeCni {
+  found: CniFound = NOTHING_FOUND;
+  looks = 0;
+
+  look(): Promise<CniFound> {
+    this.looks++;
+    return Promise.resolve(this.found);
   }
 }
 
@@ -81,6 +95,8 @@ export function node(
 export interface Bench {
   readonly kernel: FakeKernel;
   readonly conflist: FakeConflist;
+  readonly cni: FakeCni;
+  readonly clock: VirtualClock;
   readonly nodes: Nodes;
   readonly log: MemoryLog;
   readonly publicKey: PublicKey;
@@ -107,8 +123,11 @@ export async function makeBench(
     ringSelf: () => rings.push("self"),
   });
   const log = new MemoryLog();
+  const cni = new FakeCni();
+  const clock = new VirtualClock();
   const reconciler = new Reconciler({
     config,
+    clock,
     privateKey,
     publicKey,
     nodes,
@@ -119,11 +138,14 @@ export async function makeBench(
       sysctl: kernel.sysctl,
       tables: kernel.tables,
       conflist,
+      cni,
     },
   });
   return {
     kernel,
     conflist,
+    cni,
+    clock,
     nodes,
     log,
     publicKey,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { Health } from "../../mod/agent/health.ts";
+import { FIRST_LIST_MISSING } from "../../mod/core/desired.ts";
 
 Deno.test("a fresh agent is not ready, and says what it waits for", () => {
   const summary = new Health().summary();
   assert.equal(summary.ready, false);
   assert.equal(summary.starting, true);
-  assert.match(summary.text, /^Starting: .*\(and 2 more\)$/);
+  assert.match(summary.text, /^Starting: .*\(and 3 more\)$/);
 });
 
 Deno.test("ready means that nobody has a problem", () => {
@@ -15,6 +16,8 @@ Deno.test("ready means that nobody has a problem", () => {
   health.report("nodes", []);
   assert.equal(health.summary().ready, false);
   health.report("key", []);
+  assert.equal(health.summary().ready, false);
+  health.report("version", []);
   assert.deepEqual(health.summary(), {
     ready: true,
     starting: false,
@@ -38,5 +41,21 @@ Deno.test("what was found comes before what is still to be looked for", () => {
   health.report("key", ["Cannot patch Node n1: 403 Forbidden"]);
   const { starting, text } = health.summary();
   assert.equal(starting, false);
-  assert.match(text, /^Degraded: Cannot patch Node n1.* \(and 2 more\)$/);
+  assert.match(text, /^Degraded: Cannot patch Node n1.* \(and 3 more\)$/);
+});
+
+Deno.test("what follows from something else does not come before it, or twice", () => {
+  const health = new Health();
+  health.report("kernel", [FIRST_LIST_MISSING]);
+  const denied = "Cannot watch Nodes: 403 Forbidden";
+  health.report("nodes", [denied]);
+  health.report("key", ["Cannot patch Node n1: 403 Forbidden"]);
+  health.report("condition", ["Cannot patch Node n1: 403 Forbidden"]);
+  health.report("version", []);
+  assert.deepEqual(health.problems(), [
+    denied,
+    "Cannot patch Node n1: 403 Forbidden",
+  ]);
+  health.report("kernel", ["The port is taken"]);
+  assert.match(health.summary().text, /^Degraded: The port is taken/);
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { type LinkAddress, parsePrefix } from "../../mod/core/address.ts";
+import { NOTHING_FOUND } from "../../mod/core/cni_check.ts";
+import { BARE_MS } from "../../mod/core/desired.ts";
 import { ERRNO, FatalError } from "../../mod/core/errors.ts";
 import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
 
@@ -369,7 +371,7 @@ Deno.test("what all pods lack is an outage, what one peer lacks is not", async (
   bench.nodes.upsert(node(1, { publicKey: bench.publicKey, podCidrs: [] }));
   const { network, problems } = await bench.reconciler.turn("peers");
   assert.deepEqual(network, { nodeUid: "uid-1", outages: problems });
-  assert.match(network?.outages[0] ?? "", /--allocate-node-cidrs/);
+  assert.match(network?.outages[0] ?? "", /has no podCIDRs/);
 });
 
 Deno.test("what is written on our own Node about the network makes no turn a full one", async () => {
@@ -466,4 +468,86 @@ Deno.test("a firewall that drops what is forwarded is told of once, and again wh
   bench.kernel.hand.setForwardDrops([{ family: 4, accepts: [] }]);
   await bench.reconciler.turn("full");
   assert.equal(told(), 2);
+});
+
+Deno.test("missing CNI plugins are a problem and an outage, and change nothing that stands", async () => {
+  const bench = await converged(3);
+  bench.cni.found = { ...NOTHING_FOUND, missing: ["ptp"] };
+  const report = await bench.reconciler.turn("full");
+  assert.match(report.problems.join(), /^Cannot find the CNI plugin ptp in /);
+  assert.deepEqual(report.network?.outages, report.problems);
+  assert.deepEqual(bench.kernel.writes, []);
+  assert.equal(bench.conflist.writes, 1);
+  // Turns in between look at other things, and say the same.
+  for (const scope of ["network", "peers"] as const) {
+    const { problems, network } = await bench.reconciler.turn(scope);
+    assert.deepEqual(problems, report.problems);
+    assert.deepEqual(network?.outages, report.problems);
+  }
+  assert.equal(bench.cni.looks, 2, "in full turns alone");
+  bench.cni.found = NOTHING_FOUND;
+  const after = await bench.reconciler.turn("full");
+  assert.deepEqual([after.problems, after.network?.outages], [[], []]);
+});
+
+Deno.test("the first configuration is written where plugins are missing: they may be elsewhere", async () => {
+  const bench = await makeBench();
+  listed(bench, 1);
+  bench.cni.found = { ...NOTHING_FOUND, missing: ["ptp"] };
+  const report = await bench.reconciler.turn("full");
+  assert.match(report.problems.join(), /^Cannot find the CNI plugin ptp/);
+  assert.equal(bench.conflist.writes, 1);
+});
+
+Deno.test("nobody looks at the directories of CNI where no configuration is ours", async () => {
+  const bench = await makeBench({ config: { cniConfFile: "" } });
+  listed(bench, 1);
+  bench.cni.found = { ...NOTHING_FOUND, missing: ["ptp"] };
+  assert.deepEqual((await bench.reconciler.turn("full")).problems, []);
+  assert.equal(bench.cni.looks, 0);
+});
+
+Deno.test("Multus in front of ours is worth one line", async () => {
+  const bench = await converged(1);
+  const path = "/etc/cni/net.d/00-multus.conf";
+  const network = { name: "m", plugins: ["multus"], delegates: true };
+  bench.cni.found = { ...NOTHING_FOUND, earlier: [{ path, network }] };
+  const lines = (): number =>
+    bench.log.messages().filter((line) => line.includes(path)).length;
+  for (let turn = 0; turn < 3; turn++) {
+    assert.deepEqual((await bench.reconciler.turn("full")).problems, []);
+  }
+  assert.equal(lines(), 1);
+});
+
+Deno.test("a Node without podCIDRs is told as a matter of seconds first, then with the flags", async () => {
+  const bench = await makeBench();
+  const bare = node(1, { publicKey: bench.publicKey, podCidrs: [] });
+  bench.nodes.replace([bare]);
+  const said = async (): Promise<string> =>
+    (await bench.reconciler.turn("full")).problems.join();
+  assert.match(await said(), /has no podCIDRs yet: .* within seconds$/);
+  await bench.clock.advance(BARE_MS);
+  assert.match(
+    await said(),
+    /^Own Node n1 has no podCIDRs: run kube-controller-manager with --allocate-node-cidrs --cluster-cidr=10\.0\.0\.0\/16;/,
+  );
+  bench.nodes.upsert({ ...bare, podCidrs: ["10.0.1.0/24"] });
+  assert.equal(await said(), "");
+  // Another Node of the name begins anew.
+  bench.nodes.upsert({ ...bare, uid: "uid-2" });
+  assert.match(await said(), /within seconds$/);
+});
+
+Deno.test("what is left out of the own Node's podCIDRs is worth one line", async () => {
+  const bench = await makeBench();
+  const podCidrs = ["10.0.1.0/24", "fd00:0:0:1::/64"];
+  bench.nodes.replace([node(1, { publicKey: bench.publicKey, podCidrs })]);
+  for (let turn = 0; turn < 2; turn++) {
+    assert.deepEqual((await bench.reconciler.turn("full")).problems, []);
+  }
+  const lines = bench.log.messages().filter((line) =>
+    line.includes("no --cluster-cidr is IPv6")
+  );
+  assert.equal(lines.length, 1);
 });

@@ -48,6 +48,7 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     privateKeyFile: "/var/lib/clusternet/private.key",
     annotation: "clusternet.dev/wg-pubkey",
     cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
+    cniBinDirs: ["/opt/cni/bin", "/usr/lib/cni"],
     cniNetworkName: "k8s-pod-network",
     nodeCondition: true,
     masquerade: true,
@@ -81,6 +82,12 @@ Deno.test("parseArguments() takes a value behind a blank or an equals sign, and 
   );
   assert.equal(parse(["--cni-conf-file="]).cniConfFile, "");
   assert.equal(parse([], { CLUSTERNET_CNI_CONF_FILE: "" }).cniConfFile, "");
+  assert.deepEqual(parse(["--cni-bin-dir="]).cniBinDirs, []);
+  assert.deepEqual(parse([], { CLUSTERNET_CNI_BIN_DIR: "" }).cniBinDirs, []);
+  assert.deepEqual(
+    parse(["--cni-bin-dir=/a/b", "--cni-bin-dir", "/c,/a/b"]).cniBinDirs,
+    ["/a/b", "/c"],
+  );
   assert.equal(parse([], { CLUSTERNET_MTU: "" }).mtu, "auto");
   assert.equal(parse(["--server", "https://a:6443/"]).server, "https://a:6443");
   const both = ["10.8.0.0/16", "fd00:0:0::/48"];
@@ -170,6 +177,8 @@ Deno.test("parseArguments() refuses with one sentence: what, where, what to do",
       ["--cni-conf-file", "/etc/cni/net.d/10.conf"],
       "only from a file that ends in .conflist",
     ],
+    [["--cni-bin-dir", "cni/bin"], "give the whole path from /"],
+    [["--cni-bin-dir", "/a,,/b"], "give the whole path from /"],
     [["--cni-network-name", "../escape"], "a CNI network's name is made of"],
     [["--backend", "magic"], "write one of auto, kernel, userspace"],
     [["--log-level", "loud"], "write one of debug, info, warn, error"],

@@ -5,7 +5,12 @@ import {
   type Prefix,
 } from "../../mod/core/address.ts";
 import { parseArguments } from "../../mod/core/arguments.ts";
-import { desired, type DesiredInput } from "../../mod/core/desired.ts";
+import {
+  BARE_MS,
+  desired,
+  type DesiredInput,
+  FIRST_LIST_MISSING,
+} from "../../mod/core/desired.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
 import type { HostFacts, Peer } from "../../mod/core/state.ts";
 import { routeText } from "../../mod/core/step_text.ts";
@@ -39,6 +44,7 @@ function input(
     config: parseArguments(args, {}, { hostName }).config,
     publicKey: testKey(1),
     self: SELF,
+    listed: true,
     peers: new Map(),
     host: HOST,
     linkKind: "wireguard",
@@ -102,18 +108,22 @@ Deno.test("desired() before our own Node is known speaks of link, key, port and 
     conflist: undefined,
   });
   assert.deepEqual(routes({ self: undefined }), DEAD_ENDS);
-  assert.match(waiting.join(), /^Own Node node-1 is not known yet/);
+  assert.deepEqual(waiting, [
+    "There is no Node node-1: has the kubelet registered it, and is --node-name as `kubectl get nodes` has it?",
+  ]);
+  const before = desired(input({ self: undefined, listed: false }));
+  assert.deepEqual(before.waiting, [FIRST_LIST_MISSING]);
 });
 
 Deno.test("desired() before the first list leaves peers, MTU and CNI alone", () => {
-  const { state, waiting } = desired(input({ peers: undefined }));
+  const { state, waiting } = desired(
+    input({ peers: undefined, listed: false }),
+  );
   assert.equal(state.peers, undefined);
   assert.equal(state.link?.mtu, undefined);
   assert.equal(state.conflist, undefined);
   assert.equal(state.addresses?.length, 2);
-  assert.deepEqual(waiting, [
-    "The first complete list of Nodes has not arrived yet",
-  ]);
+  assert.deepEqual(waiting, [FIRST_LIST_MISSING]);
 });
 
 Deno.test("desired() takes the MTU of the InternalIP's link, less 60, or 80 with an IPv6 endpoint", () => {
@@ -163,13 +173,18 @@ Deno.test("desired() says what is missing, and does the rest", () => {
   const rows: [Partial<DesiredInput>, RegExp, number | undefined][] = [
     [
       node({ podCidrs: [] }),
-      /has no podCIDRs yet: does kube-controller-manager run with --allocate-node-cidrs\?/,
+      /^Own Node node-1 has no podCIDRs yet: kube-controller-manager gives it some within seconds$/,
+      undefined,
+    ],
+    [
+      { ...node({ podCidrs: [] }), bareMs: BARE_MS },
+      /^Own Node node-1 has no podCIDRs: run kube-controller-manager with --allocate-node-cidrs --cluster-cidr=10\.0\.0\.0\/16,fd00::\/48; if it does, .*CIDRNotAvailable/,
       undefined,
     ],
     [node({ internalIps: [] }), /has no InternalIP yet/, 2],
     [
       node({ podCidrs: ["10.9.1.0/24"] }),
-      /10\.9\.1\.0\/24, which is not a part of the cluster CIDR 10\.0\.0\.0\/16/,
+      /10\.9\.1\.0\/24, which is not a part of the cluster CIDR 10\.0\.0\.0\/16: give the agent's --cluster-cidr and kube-controller-manager's the same range/,
       undefined,
     ],
     [node({ podCidrs: ["10.0.0.0/16"] }), /not a part/, undefined],

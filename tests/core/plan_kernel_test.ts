@@ -9,6 +9,7 @@ import {
 } from "../../mod/core/address.ts";
 import { advance } from "../../mod/core/advance.ts";
 import { parseArguments } from "../../mod/core/arguments.ts";
+import { NOTHING_FOUND } from "../../mod/core/cni_check.ts";
 import { desired } from "../../mod/core/desired.ts";
 import {
   derivePublicKey,
@@ -79,6 +80,7 @@ class Setting {
           return Promise.resolve();
         },
       },
+      cni: { look: () => Promise.resolve(NOTHING_FOUND) },
     };
   }
 
@@ -87,6 +89,7 @@ class Setting {
       config,
       publicKey: this.publicKey,
       self: this.index.self,
+      listed: true,
       peers: this.index.peers(),
       host: await this.kernel.routes.hostFacts(LINK),
       linkKind: "wireguard",

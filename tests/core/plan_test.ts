@@ -74,6 +74,7 @@ class Machine {
       config,
       publicKey: testKey(1),
       self: this.index.self,
+      listed: true,
       peers: this.index.peers(),
       host: HOST,
       linkKind: "wireguard",

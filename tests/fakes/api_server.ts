@@ -88,6 +88,8 @@ export class ApiServer {
   /** What nobody may do, like "list nodes" or "patch nodes/status". */
   denied: readonly string[] = [];
   streamedLists: boolean;
+  /** What /version says; `undefined`: nobody may ask. */
+  version: string | undefined = "v1.36.3";
   /** May be changed while it runs. */
   protobuf: boolean;
   readonly #options: ApiServerOptions;
@@ -178,11 +180,7 @@ export class ApiServer {
         return new Response("ok");
       }
       if (url.pathname === "/version") {
-        return Response.json({
-          major: "1",
-          minor: "36",
-          gitVersion: "v1.36.3",
-        });
+        return this.#sayVersion();
       }
       if (url.pathname.startsWith("/fake/")) {
         return await control(this, request, url);
@@ -193,6 +191,15 @@ export class ApiServer {
       if (error instanceof ApiStatus) return error.response(encoding);
       return internalError(String(error)).response(encoding);
     }
+  }
+
+  #sayVersion(): Response {
+    const { version } = this;
+    if (version === undefined) {
+      return new Response("Forbidden", { status: 403 });
+    }
+    const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
+    return Response.json({ major, minor, gitVersion: version });
   }
 
   async #api(

@@ -15,6 +15,7 @@ export type Suite = "trixie" | "bookworm";
 const PACKAGES: readonly string[] = [
   ...["systemd", "systemd-sysv", "dbus", "udev", "procps", "kmod"],
   ...["iproute2", "iputils-ping", "nftables"],
+  ...["containernetworking-plugins"],
   ...["wireguard-tools", "wireguard-go"],
 ];
 

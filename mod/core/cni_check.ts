@@ -1,0 +1,109 @@
+/**
+ * Does what the CNI directories hold let a pod have our network? Plugins that
+ * are nowhere, and files of others that a runtime reads before ours.
+ *
+ * A runtime's own settings are not ours to read: where the plugins are seen to
+ * work, or where we have no sight of any directory, the network is not called
+ * down for them.
+ *
+ * @module
+ */
+
+import type { Config } from "./config.ts";
+
+/** What a look at the directories has found. */
+export interface CniFound {
+  /** Plugins of ours that are in none of the directories. */
+  readonly missing: readonly string[];
+  /** Is one of these directories there at all? */
+  readonly sighted: boolean;
+  /** Has a pod had an address through our configuration since the boot? */
+  readonly used: boolean;
+  /** Files in the configuration's directory that come before ours, in order. */
+  readonly earlier: readonly EarlierFile[];
+}
+
+export interface EarlierFile {
+  readonly path: string;
+  readonly network: CniNetwork | undefined;
+}
+
+/** A configuration, as far as it says whose it is. */
+export interface CniNetwork {
+  readonly name: string;
+  /** Types of the plugins. */
+  readonly plugins: readonly string[];
+  /** Does it leave the pod's network to another configuration, as Multus does? */
+  readonly delegates: boolean;
+}
+
+export const NOTHING_FOUND: CniFound = {
+  missing: [],
+  sighted: true,
+  used: false,
+  earlier: [],
+};
+
+export interface CniVerdict {
+  /** Sentences: not ready while there are any. */
+  readonly problems: readonly string[];
+  /** Those of them for which new pods get no network, or not ours. */
+  readonly outages: readonly string[];
+  /** Sentences: worth a line, and nothing more. */
+  readonly notes: readonly string[];
+}
+
+export type CniConfig = Pick<Config, "cniConfFile" | "cniBinDirs">;
+
+export function judgeCni(found: CniFound, config: CniConfig): CniVerdict {
+  const missing = missingSentence(found, config);
+  const lies = found.sighted && !found.used;
+  const [first] = found.earlier;
+  const sentence = first && earlierSentence(first, config);
+  const note = first?.network?.delegates === true;
+  const wrong = note ? undefined : sentence;
+  return {
+    problems: [...some(missing), ...some(wrong)],
+    outages: [...some(lies ? missing : undefined), ...some(wrong)],
+    notes: note ? some(sentence) : [],
+  };
+}
+
+function missingSentence(
+  { missing, sighted }: CniFound,
+  { cniBinDirs }: CniConfig,
+): string | undefined {
+  if (missing.length === 0) return undefined;
+  const s = missing.length === 1 ? "" : "s";
+  const where = cniBinDirs.join(" or ");
+  const cure = sighted
+    ? "install them (Debian's package is containernetworking-plugins)"
+    : `${
+      cniBinDirs.length === 1 ? "it is" : "none of them is"
+    } there: install the plugins (Debian's package is containernetworking-plugins), or mount the node's directory into the pod`;
+  return `Cannot find the CNI plugin${s} ${
+    missing.join(", ")
+  } in ${where}, without which pods get no network: ${cure}, or name the container runtime's directory with --cni-bin-dir`;
+}
+
+function earlierSentence(
+  { path, network }: EarlierFile,
+  { cniConfFile }: CniConfig,
+): string {
+  const what = network === undefined
+    ? "what cannot be read as a CNI configuration"
+    : `the network ${JSON.stringify(network.name)} (${
+      network.plugins.join(", ")
+    })`;
+  if (network?.delegates === true) {
+    return `${path} comes before ${cniConfFile} with ${what}, which hands pods on to other configurations: ours has to be among them`;
+  }
+  const then = network === undefined
+    ? "container runtimes read the first file, so pods may not start"
+    : "container runtimes take the first file, so new pods are not on this network";
+  return `${path} comes before ${cniConfFile} with ${what}: ${then}; remove it, or rename it (mv ${path} ${path}.off)`;
+}
+
+function some(sentence: string | undefined): readonly string[] {
+  return sentence === undefined ? [] : [sentence];
+}
