@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { ControlPlane, type ControlPlaneOptions } from "./control_plane.ts";
 import { mustOwnPlace } from "./own_place.ts";
 import { builtTools } from "./tools.ts";
@@ -28,6 +29,25 @@ export async function withControlPlane(
   await using plane = await ControlPlane.start({ ...options, tools, folder });
   try {
     await body(plane);
+  } catch (error) {
+    tellLogs(folder);
+    throw error;
+  }
+}
+
+/** A cluster for several tests in turn, steps of one; a failure shows the last words of all. */
+export async function withCluster(
+  options: Omit<ClusterOptions, "folder">,
+  body: (cluster: Cluster) => Promise<void>,
+): Promise<void> {
+  const folder = newFolder();
+  await using cluster = await Cluster.start({ ...options, folder })
+    .catch((error) => {
+      tellLogs(folder);
+      throw error;
+    });
+  try {
+    await body(cluster);
   } catch (error) {
     tellLogs(folder);
     throw error;

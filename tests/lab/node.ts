@@ -9,7 +9,7 @@ import { Child } from "./exec.ts";
 import type { LabPlan, NodePlan } from "./plan.ts";
 import type { Space } from "./space.ts";
 import { bootSpace, nodeDir } from "./underlay.ts";
-import type { WireGuard } from "./wireguard.ts";
+import { startWireguardGo, type WireGuard } from "./wireguard.ts";
 
 /** The link that the agent makes, or that wireguard-go makes for it. */
 export const LINK = "clusternet";
@@ -81,26 +81,11 @@ export class LabNode {
 
   /** Starts wireguard-go in the foreground; its link is there when this resolves. */
   async startWireguardGo(): Promise<void> {
-    if (this.settings.wireguard.backend !== "userspace") return;
-    const child = new Child(
-      `wireguard-go of ${this.name}`,
-      this.#space.command([this.settings.wireguard.program, "-f", LINK]),
-      {
-        env: {
-          ...this.settings.env,
-          WG_PROCESS_FOREGROUND: "1",
-          LOG_LEVEL: "error",
-        },
-      },
-    );
-    this.#wireguardGo = child;
-    await this.#space.sh(
-      `for i in $(seq 200); do [ -S /run/wireguard/${LINK}.sock ] && exit 0; sleep 0.02; done; exit 1`,
-    ).catch((cause) => {
-      throw new Error(
-        `Cannot start wireguard-go on ${this.name}: ${child.lines.join(" ")}`,
-        { cause },
-      );
+    const { wireguard, env } = this.settings;
+    if (wireguard.backend !== "userspace") return;
+    const { program } = wireguard;
+    this.#wireguardGo = await startWireguardGo(this.#space, {
+      ...{ program, link: LINK, env },
     });
   }
 

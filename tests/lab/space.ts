@@ -24,12 +24,21 @@ export interface InsideOptions extends RunOptions {
 export class Space {
   readonly name: string;
   readonly holder: Child;
+  /** A host name of its own; else that of the machine. */
+  readonly hostname: string | undefined;
   /** What `ip netns` and `lsns` call it: "net:[4026532280]". */
   readonly netns: string;
 
-  private constructor(name: string, holder: Child) {
+  private constructor(
+    name: string,
+    { holder, hostname }: {
+      readonly holder: Child;
+      readonly hostname?: string | undefined;
+    },
+  ) {
     this.name = name;
     this.holder = holder;
+    this.hostname = hostname;
     this.netns = Deno.readLinkSync(`/proc/${holder.pid}/ns/net`);
   }
 
@@ -43,15 +52,21 @@ export class Space {
       readonly setup: string;
       readonly env: Readonly<Record<string, string>>;
       readonly inside?: Space;
+      readonly hostname?: string | undefined;
     },
   ): Promise<Space> {
-    const { setup, env, inside } = options;
-    const script = `set -eu\n${setup}\necho ready\nexec sleep infinity`;
+    const { setup, env, inside, hostname } = options;
+    const named = hostname === undefined
+      ? ""
+      : `echo ${hostname} > /proc/sys/kernel/hostname`;
+    const script =
+      `set -eu\n${named}\n${setup}\necho ready\nexec sleep infinity`;
     const holder = new Child(`holder of ${name}`, [
       ...(inside === undefined
         ? []
         : ["nsenter", ...mounts(inside.holder), "--"]),
-      ...["unshare", "--net", "--mount", "--propagation", "private", "--"],
+      ...["unshare", "--net", "--mount", "--propagation", "private"],
+      ...(hostname === undefined ? ["--"] : ["--uts", "--"]),
       ...[SHELL, "-c", script],
     ], { env });
     try {
@@ -63,7 +78,18 @@ export class Space {
         { cause },
       );
     }
-    return new Space(name, holder);
+    return new Space(name, { holder, hostname });
+  }
+
+  /** The place that this process is in, as one of them. */
+  static here(
+    name: string,
+    env: Readonly<Record<string, string>>,
+  ): Space {
+    const holder = new Child(`holder of ${name}`, ["sleep", "infinity"], {
+      env,
+    });
+    return new Space(name, { holder });
   }
 
   /** The command, in this place; `pod`: in the network namespace of a pod of it. */
@@ -75,6 +101,7 @@ export class Space {
     return [
       "nsenter",
       `--net=${net}`,
+      ...(this.hostname === undefined ? [] : [`--uts=${proc}/ns/uts`]),
       ...mounts(this.holder),
       "--",
       ...command,

@@ -26,14 +26,20 @@ export async function makeUnderlay(
   plan: LabPlan,
   env: Readonly<Record<string, string>>,
 ): Promise<Space> {
-  const addresses = plan.gateways.map((address) =>
-    `ip address add ${onLink(address)} dev ${BRIDGE}`
-  );
   return await Space.make("the underlay", {
     env,
     setup: `
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p ${LAB_DIR} ${PER_BOOT.join(" ")}
+${underlaySetup(plan)}`,
+  });
+}
+
+/** Shell lines, for a place with a fresh /run. */
+export function underlaySetup(plan: LabPlan): string {
+  const addresses = plan.gateways.map((address) =>
+    `ip address add ${onLink(address)} dev ${BRIDGE}`
+  );
+  return `mkdir -p ${LAB_DIR} ${PER_BOOT.join(" ")}
 echo "# a lab has no name server" > ${LAB_DIR}/resolv.conf
 if [ -f /etc/resolv.conf ]; then
   mount --bind ${LAB_DIR}/resolv.conf /etc/resolv.conf
@@ -42,8 +48,7 @@ ip link set lo up
 ip link add ${BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ${quiet(plan, BRIDGE)}
 ip link set ${BRIDGE} up
-${addresses.join("\n")}`,
-  });
+${addresses.join("\n")}`;
 }
 
 /** Directory of the node's own files, the same path inside and outside of its mounts. */
@@ -58,18 +63,24 @@ export async function bootSpace(
   options: {
     readonly underlay: Space;
     readonly env: Readonly<Record<string, string>>;
+    /** A host name of its own: the node's. */
+    readonly ownName?: boolean;
+    /** More shell lines, after the others, in the node. */
+    readonly setup?: string;
   },
 ): Promise<Space> {
-  const { underlay, env } = options;
+  const { underlay, env, ownName = false, setup = "" } = options;
   const space = await Space.make(`node ${node.name}`, {
     env,
     inside: underlay,
+    hostname: ownName ? node.name : undefined,
     setup: `
 ${PER_BOOT.map((dir) => `mount -t tmpfs -o mode=755 tmpfs ${dir}`).join("\n")}
 mkdir -p -m 700 ${nodeDir(node)}/state
 mkdir -p ${nodeDir(node)}/net.d
 echo 0 > /proc/sys/net/ipv4/ip_forward
-ip link set lo up`,
+ip link set lo up
+${setup}`,
   });
   try {
     await underlay.sh(

@@ -8,7 +8,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { findCommand } from "../support/packages.ts";
-import { must } from "./exec.ts";
+import { Child, must } from "./exec.ts";
 import type { Space } from "./space.ts";
 
 /** The version that is built where there is no package. */
@@ -83,4 +83,30 @@ async function kernelHasWireGuard(space: Space): Promise<boolean> {
 async function wireguardGoVersion(program: string): Promise<string> {
   const said = await must([program, "--version"]);
   return said.match(/v?(\d+\.\d+\.\d+\S*)/)?.[1] ?? "of unknown version";
+}
+
+/** In the foreground, in that place; its link is there when this resolves. */
+export async function startWireguardGo(
+  space: Space,
+  options: {
+    readonly program: string;
+    readonly link: string;
+    readonly env: Readonly<Record<string, string>>;
+  },
+): Promise<Child> {
+  const { program, link, env } = options;
+  const child = new Child(
+    `wireguard-go of ${space.name}`,
+    space.command([program, "-f", link]),
+    { env: { ...env, WG_PROCESS_FOREGROUND: "1", LOG_LEVEL: "error" } },
+  );
+  await space.sh(
+    `for i in $(seq 200); do [ -S /run/wireguard/${link}.sock ] && exit 0; sleep 0.02; done; exit 1`,
+  ).catch((cause) => {
+    throw new Error(
+      `Cannot start ${child.name}: ${child.lines.join(" ")}`,
+      { cause },
+    );
+  });
+  return child;
 }
