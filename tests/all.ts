@@ -8,12 +8,14 @@
 
 import { COMPILER, installMissing, missingPackages } from "./lab/needs.ts";
 import {
+  KUBE_NEEDS,
   LAB_TEST_NEEDS,
   PACK_NEEDS,
   SYSTEMD_NEEDS,
   UNIT_NEEDS,
 } from "./needs.ts";
 import { buildBoringtun } from "./support/boringtun.ts";
+import { untilInterrupted } from "./support/interrupted.ts";
 import { eachLine } from "./support/lines.ts";
 import { type Need, needsText } from "./support/packages.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -24,8 +26,8 @@ const HELP = `Runs all tests that this machine can run.
 Usage: deno task test [--no-install] [--only STAGE]
 
   --no-install   List the Debian packages that are missing, and stop
-  --only STAGE   One stage alone: ok, lab, pack, systemd or vm (may be
-                 repeated)
+  --only STAGE   One stage alone: ok, lab, pack, systemd, kube or vm (may
+                 be repeated)
   --help         Print this text
 `;
 
@@ -62,14 +64,18 @@ const STAGES: readonly Stage[] = [
     needs: [COMPILER, ...PACK_NEEDS, ...SYSTEMD_NEEDS],
   },
   {
+    name: "kube",
+    what: "a real Kubernetes cluster: control plane, kubelets, containerd",
+    task: "test:kube",
+    needs: [COMPILER, ...KUBE_NEEDS],
+  },
+  {
     name: "vm",
     what: "a stock Debian kernel under QEMU",
     task: "test:vm",
     needs: [COMPILER, ...guestNeeds()],
   },
 ];
-
-const INTERRUPTED = 130;
 
 interface Count {
   passed: number;
@@ -97,9 +103,11 @@ async function main(args: readonly string[]): Promise<number> {
     only.size === 0 || only.has(stage.name)
   );
   if (!install) return await listMissing(stages);
-  return await untilInterrupted(async (signal) => {
+  return await untilInterrupted("test", async (signal) => {
     await installMissing({ say: console.log, signal }, needsOf(stages));
-    if (needsOf(stages).lab) await buildBoringtun(console.log, signal);
+    if (stages.some(({ name }) => name === "lab")) {
+      await buildBoringtun(console.log, signal);
+    }
     await using temporary = await tempDir();
     return await runAll(stages, { signal, temporary: temporary.path });
   });
@@ -116,8 +124,8 @@ function needsOf(stages: readonly Stage[]): {
   readonly needs: readonly Need[];
 } {
   return {
-    // The machines under systemd are nodes of labs.
-    lab: stages.some(({ name }) => name === "lab" || name === "systemd"),
+    // The machines under systemd and of the cluster are nodes of labs.
+    lab: stages.some(({ name }) => ["lab", "systemd", "kube"].includes(name)),
     needs: stages.flatMap((stage) => stage.needs),
   };
 }
@@ -127,24 +135,6 @@ async function listMissing(stages: readonly Stage[]): Promise<number> {
   if (missing.length === 0) return say("Nothing is missing.");
   say(`These Debian packages are missing:\n${needsText(missing)}`);
   return 1;
-}
-
-/** Ctrl-C, a closed terminal or a kill end the stage that runs, and nothing follows. */
-async function untilInterrupted(
-  work: (signal: AbortSignal) => Promise<number>,
-): Promise<number> {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(new Error("interrupted"));
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
-  try {
-    return await work(controller.signal);
-  } catch (error) {
-    console.error(`test: ${error instanceof Error ? error.message : error}`);
-    return controller.signal.aborted ? INTERRUPTED : 1;
-  } finally {
-    for (const signal of signals) Deno.removeSignalListener(signal, stop);
-  }
 }
 
 interface Run {

@@ -10,6 +10,7 @@
 
 import { join } from "node:path";
 import { dieWithUs, labEnv, SHELL } from "../lab/exec.ts";
+import { eachLine } from "../support/lines.ts";
 
 /** Set in the place: the folder for everything that the cluster writes. */
 const FOLDER = "KUBE_TEST_FOLDER";
@@ -51,30 +52,40 @@ function placeOf(folder: string): Place {
 export interface PlaceOptions {
   /** Ends it all at once: nothing in there is worth a farewell. */
   readonly signal: AbortSignal;
-  /** Called with the place before the command starts. */
-  readonly onPlace?: (place: Place) => void;
+  /** Called for each line of both outputs; default: they go where ours go. */
+  readonly onLine?: (line: string) => void;
 }
 
-/** Runs the command in a new place, to its end. @returns its exit code */
+/** Runs a command in a new place, to its end. @returns its exit code */
 export async function inOwnPlace(
-  command: readonly string[],
-  { signal, onPlace }: PlaceOptions,
+  commandFor: (place: Place) => readonly string[],
+  { signal, onLine }: PlaceOptions,
 ): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "clusternet-kube-" });
   const place = placeOf(folder);
   try {
-    onPlace?.(place);
-    const [program = "", ...args] = dieWithUs(placeCommand(command));
+    const output = onLine === undefined ? "inherit" : "piped";
+    const [program = "", ...args] = dieWithUs(
+      placeCommand(commandFor(place)),
+    );
     const child = new Deno.Command(program, {
       args,
       clearEnv: true,
       env: labEnv({ [FOLDER]: folder }),
       stdin: "null",
+      stdout: output,
+      stderr: output,
     }).spawn();
     const end = (): void => child.kill("SIGKILL");
     signal.addEventListener("abort", end, { once: true });
     try {
       if (signal.aborted) end();
+      if (onLine !== undefined) {
+        await Promise.all([
+          eachLine(child.stdout, onLine),
+          eachLine(child.stderr, onLine),
+        ]);
+      }
       return (await child.status).code;
     } finally {
       signal.removeEventListener("abort", end);

@@ -6,17 +6,19 @@
  * @module
  */
 
+import { inTurns } from "../lab/exec.ts";
 import { missingPackages } from "../lab/needs.ts";
 import { KUBE_NEEDS } from "../needs.ts";
+import { untilInterrupted } from "../support/interrupted.ts";
 import { needsText } from "../support/packages.ts";
 import { inOwnPlace } from "./own_place.ts";
-import { buildTools, findGo } from "./tools.ts";
-import { untilInterrupted } from "./terminal.ts";
+import { buildTools, goIsMissing } from "./tools.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const given = args.filter((arg) => arg !== "--");
   const files = given.length > 0 ? given : await testFiles();
-  if (findGo() === undefined) return withoutGo();
+  const noGo = await goIsMissing();
+  if (noGo !== undefined) return withoutGo(noGo);
   const missing = await missingPackages({ lab: true, needs: KUBE_NEEDS });
   if (missing.length > 0) {
     console.error(
@@ -24,43 +26,64 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return 1;
   }
-  return await untilInterrupted(async (signal) => {
+  return await untilInterrupted("kube", async (signal) => {
     await buildTools({ say: (text) => console.log(`kube: ${text}`), signal });
-    let failed = 0;
-    for (const file of files) {
-      if (await runFile(file, signal) !== 0) failed++;
-      signal.throwIfAborted();
-    }
-    return failed === 0 ? 0 : 1;
+    const started = performance.now();
+    const codes = await inTurns(
+      files,
+      (file) => runFile(file, { signal, alone: files.length === 1 }),
+      AT_ONCE,
+    );
+    const seconds = Math.round((performance.now() - started) / 1_000);
+    console.log(`kube: ${files.length} files in ${seconds} s`);
+    return codes.every((code) => code === 0) ? 0 : 1;
   });
 }
 
 /** Where CI runs there is Go; elsewhere its absence is said and counted. */
-function withoutGo(): number {
+function withoutGo(needed: string): number {
   if (Deno.env.get("CI") === "true") {
-    console.error("kube: Cannot build a cluster: Go is not installed");
+    console.error(`kube: Cannot build a cluster: install ${needed}`);
     return 1;
   }
-  console.log(
-    "SKIPPED the tests on a real cluster: they need Go, 1.26 or newer",
-  );
+  console.log(`SKIPPED the tests on a real cluster: they need ${needed}`);
   console.log("ok | 0 passed | 0 failed | 1 ignored");
   return 0;
 }
 
-function runFile(file: string, signal: AbortSignal): Promise<number> {
-  return inOwnPlace([
+/** Much of a cluster's life is waiting, so two share two processors well. */
+const AT_ONCE = 2;
+
+/** What it prints comes in one piece, at its end; a file alone is shown as it runs. */
+async function runFile(
+  file: string,
+  { signal, alone }: { readonly signal: AbortSignal; readonly alone: boolean },
+): Promise<number> {
+  signal.throwIfAborted();
+  const lines: string[] = [];
+  const code = await inOwnPlace(() => [
     Deno.execPath(),
     ...["test", "--allow-all", "--no-check", "--no-prompt", file],
-  ], { signal });
+  ], {
+    signal,
+    ...(alone ? {} : { onLine: (line): unknown => lines.push(line) }),
+  });
+  if (!alone) console.log(lines.join("\n"));
+  return code;
 }
 
+/** Those that take long begin first, so that none of them is alone at the end. */
 async function testFiles(): Promise<readonly string[]> {
   const files: string[] = [];
   for await (const { name } of Deno.readDir(new URL(".", import.meta.url))) {
     if (name.endsWith("_test.ts")) files.push(`tests/kube/${name}`);
   }
-  return files.sort();
+  return files.sort((a, b) => sizeOf(b) - sizeOf(a));
+}
+
+/** Bytes: the longer text takes the longer time, by and large. */
+function sizeOf(file: string): number {
+  return Deno.statSync(file).size;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

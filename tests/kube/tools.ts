@@ -95,9 +95,19 @@ export interface Building {
   readonly signal: AbortSignal;
 }
 
-/** `undefined`: Go is not installed. */
-export function findGo(): string | undefined {
-  return findCommand("go");
+/** As the modules' `go` lines say. */
+const GO_LEAST = [1, 26] as const;
+
+/** Why nothing can be built here, as the end of a sentence; `undefined`: it can. */
+export async function goIsMissing(): Promise<string | undefined> {
+  const needed = `Go, ${GO_LEAST.join(".")} or newer`;
+  if (findCommand("go") === undefined) return needed;
+  const version = /^go(\d+)\.(\d+)/.exec(await goVersion());
+  const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
+  const [leastMajor, leastMinor] = GO_LEAST;
+  const isOld = major < leastMajor ||
+    (major === leastMajor && minor < leastMinor);
+  return isOld ? `${needed} (here is ${version?.[0]})` : undefined;
 }
 
 /** "v1.36.3", as the module pins it. */
@@ -228,7 +238,7 @@ async function compile(
 ): Promise<void> {
   for (const args of callsOf(build, draft)) {
     signal.throwIfAborted();
-    const child = new Deno.Command(findGo() ?? "go", {
+    const child = new Deno.Command("go", {
       args: [...args],
       cwd: join(TOOLS, build.module),
       env: { CGO_ENABLED: "0", GOFLAGS: "" },
@@ -310,11 +320,12 @@ async function folderOf(build: Build): Promise<string> {
 
 let version: string | undefined;
 
+/** "go1.26.8" and the machine's kind, and not another that this one would download. */
 async function goVersion(): Promise<string> {
   if (version !== undefined) return version;
-  const { code, stdout } = await new Deno.Command(findGo() ?? "go", {
+  const { code, stdout } = await new Deno.Command("go", {
     args: ["env", "GOVERSION", "GOARCH"],
-    cwd: TOOLS,
+    env: { GOTOOLCHAIN: "local" },
     stdin: "null",
     stderr: "null",
   }).output();
