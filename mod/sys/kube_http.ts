@@ -204,7 +204,7 @@ async function exchange(
     });
   } catch (error) {
     signal.throwIfAborted();
-    if (!late) throw networkError(access, error, credentials);
+    if (!late) throw refusedOrAway(access, error, credentials);
     throw new NetworkError(
       `${unreachable(access)}: no answer within ${HEAD_MS / 1000} s`,
     );
@@ -212,6 +212,17 @@ async function exchange(
     // From here on, who reads the body ends it.
     signal.removeEventListener("abort", forward);
   }
+}
+
+/** What is wrong with certificates is mended in files: they are read again. */
+function refusedOrAway(
+  access: KubeAccess,
+  error: unknown,
+  credentials: Credentials,
+): NetworkError {
+  const known = networkError(access, error, credentials);
+  if (/certificate|fatal alert/i.test(known.detail ?? "")) access.expire();
+  return known;
 }
 
 function createClient(
@@ -230,6 +241,7 @@ function createClient(
         : { cert: clientCert, key: clientKey.expose() }),
     });
   } catch (error) {
+    access.expire();
     throw new NetworkError(
       `Cannot use the certificates of ${access.source}: ${
         error instanceof Error ? error.message : String(error)

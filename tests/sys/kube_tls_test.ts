@@ -35,13 +35,14 @@ interface Kubeconfig {
   readonly server: string;
   /** PEM. */
   readonly ca?: string;
+  readonly caFile?: string;
   /** Files. */
   readonly client?: { readonly cert: string; readonly key: string };
 }
 
 async function clientOf(dir: string, given: Kubeconfig): Promise<KubeClient> {
   const ca = given.ca === undefined
-    ? {}
+    ? { "certificate-authority": given.caFile }
     : { "certificate-authority-data": btoa(given.ca) };
   const user = given.client === undefined ? {} : {
     "client-certificate": given.client.cert,
@@ -134,6 +135,39 @@ test(
       await answer(dir, { server: plain }),
       /: it does not speak HTTP on this port \(https:\/\/ instead of http:\/\/\?\)$/,
     );
+  },
+);
+
+test(
+  "an authority that is put right is taken at the next try, and so is a client's key",
+  async (dir, authority) => {
+    await Deno.mkdir(`${dir}/other`);
+    const other = Authority.create(`${dir}/other`, "other authority");
+    await using server = ApiServer.start({
+      tls: authority.issue("/CN=s", ["IP:127.0.0.1"]),
+    });
+    const { cert, key } = authority.issue("/CN=c");
+    const put = (file: string, text: string): Promise<void> =>
+      Deno.writeTextFile(`${dir}/${file}`, text);
+    await put("trusted.crt", other.cert);
+    await put("c.crt", cert);
+    await put("c.key", other.issue("/CN=c").key);
+    const client = await clientOf(dir, {
+      server: server.url,
+      caFile: "trusted.crt",
+      client: { cert: "c.crt", key: "c.key" },
+    });
+    const list = (): Promise<unknown> =>
+      client.listPage({ limit: 1, continueToken: "" }, NEVER);
+    await assert.rejects(list(), /KeyMismatch/);
+    await put("c.key", key);
+    await assert.rejects(
+      list(),
+      /the authority that is trusted here, \/.*\/trusted\.crt; put /,
+    );
+    await put("trusted.crt", authority.cert);
+    await list();
+    client.close();
   },
 );
 
