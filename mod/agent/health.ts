@@ -92,7 +92,9 @@ export class Health {
   }
 
   #unreported(): readonly string[] {
-    return SOURCES.filter((source) => !this.#reported.has(source))
-      .map((source) => UNREPORTED[source]);
+    const answered = (this.#reported.get("nodes") ?? []).length === 0;
+    return SOURCES.filter((source) =>
+      !this.#reported.has(source) && (answered || source !== "version")
+    ).map((source) => UNREPORTED[source]);
   }
 }

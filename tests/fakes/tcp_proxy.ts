@@ -16,9 +16,16 @@ export class TcpProxy implements AsyncDisposable {
   /** Connections since the start. */
   accepted = 0;
 
-  constructor(target: number) {
+  /** @param target port on the loopback */
+  constructor(
+    target: number,
+    { hostname = "127.0.0.1", port = 0 }: {
+      readonly hostname?: string;
+      readonly port?: number;
+    } = {},
+  ) {
     this.#target = target;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
     this.#serving = this.#serve();
   }

@@ -10,6 +10,10 @@ import { dieWithUs, run, type RunResult } from "./exec.ts";
 import { patience } from "./harness.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
+import type { Space } from "./space.ts";
+
+/** A node of a lab, or of a real cluster. */
+type InSpace = { readonly space: Space };
 
 export function firstNode(lab: Lab): LabNode {
   const [node] = lab.nodes;
@@ -18,8 +22,8 @@ export function firstNode(lab: Lab): LabNode {
 }
 
 /** Everything that the agent sets, as ip(8), wg(8) and sysctl(8) show it. */
-export async function dataPlane(node: LabNode): Promise<string> {
-  return await node.space.sh(`
+export async function dataPlane({ space }: InSpace): Promise<string> {
+  return await space.sh(`
 ip -d -o link show clusternet | sed 's/.*<\\([^>]*\\)> mtu \\([0-9]*\\).*alias \\([^ ]*\\).*/\\1 \\2 \\3/'
 ip -o address show dev clusternet | sed 's/.* inet/inet/; s/ valid.*//' | sort
 ip -4 route show table main | grep -v eth0 | grep -v veth | sort
@@ -30,8 +34,10 @@ wg show clusternet listen-port`);
 }
 
 /** "key endpoint allowed-ips" of each peer, sorted: what must not change by itself. */
-export async function peerLines(node: LabNode): Promise<readonly string[]> {
-  const dump = await node.space.must(["wg", "show", "clusternet", "dump"]);
+export async function peerLines(
+  { space }: InSpace,
+): Promise<readonly string[]> {
+  const dump = await space.must(["wg", "show", "clusternet", "dump"]);
   return dump.trim().split("\n").slice(1).map((line) => {
     const [key, , endpoint, allowedIps = ""] = line.split("\t");
     return `${key} ${endpoint} ${allowedIps.split(",").sort().join(",")}`;

@@ -11,6 +11,7 @@
 import assert from "node:assert/strict";
 import { NO_PROMPT, PERMISSIONS, VARIABLES } from "../../deploy/permissions.ts";
 import { Authority } from "../support/certificates.ts";
+import { type Ear, listen } from "../support/notify_ear.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { Child, inTurns, run, type RunResult } from "./exec.ts";
 import { labTest, patience, pause } from "./harness.ts";
@@ -128,11 +129,6 @@ interface Seen extends RunResult {
   readonly inherited: readonly string[];
 }
 
-interface Heard extends AsyncDisposable {
-  readonly path: string;
-  readonly lines: readonly string[];
-}
-
 /** One node, whose kubeconfig names a program, under a service manager. */
 class Scenario {
   readonly #lab: Lab;
@@ -200,21 +196,17 @@ users:
       env: this.env({ NOTIFY_SOCKET: heard.path, CANARY: "sings", ...more }),
     });
     const file = await Deno.readTextFile(`${this.#dir}/inherited`);
-    return { ...result, told: heard.lines, inherited: file.split("\n") };
+    return { ...result, told: heard.said, inherited: file.split("\n") };
   }
 
-  /** As a service manager. */
-  #listen(): Heard {
+  #listen(): Ear & { readonly path: string } {
     const path = `${this.#dir}/notify`;
-    const socket = Deno.listenDatagram({ transport: "unixpacket", path });
-    const lines: string[] = [];
-    const reading = collect(socket, lines);
+    const ear = listen(path);
     return {
+      ...ear,
       path,
-      lines,
       async [Symbol.asyncDispose](): Promise<void> {
-        socket.close();
-        await reading;
+        await ear[Symbol.asyncDispose]();
         await Deno.remove(path);
       },
     };
@@ -229,9 +221,9 @@ users:
     });
     try {
       await agent.line(/ Ready: OK/, { withinMs: patience(10_000) });
-      const from = heard.lines.length;
+      const from = heard.said.length;
       await pause(300);
-      const since = heard.lines.slice(from);
+      const since = heard.said.slice(from);
       return since.filter((line) => line === "WATCHDOG=1").length;
     } finally {
       await agent.stop("SIGTERM");
@@ -250,19 +242,6 @@ users:
     } finally {
       await agent.stop("SIGKILL");
     }
-  }
-}
-
-async function collect(
-  socket: Deno.DatagramConn,
-  told: string[],
-): Promise<void> {
-  try {
-    for await (const [bytes] of socket) {
-      told.push(...new TextDecoder().decode(bytes).trim().split("\n"));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }
 

@@ -1,0 +1,179 @@
+/**
+ * What is wrong with a cluster, on a real control plane: for each case the agent
+ * says one sentence that names what to change, its readiness says the same, what
+ * it has set stays as it is, and all is well again by itself once it is mended.
+ *
+ * Every case has a host of its own, and they run side by side.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Authority } from "../support/certificates.ts";
+import type { AgentHost } from "./agent_host.ts";
+import {
+  AWAY,
+  type BadInput,
+  CONTROLLER_FLAGS,
+  CREDENTIALS,
+  FORBIDDEN,
+  OWN_NAME,
+  OWN_NAME_FILES,
+  POD_CIDRS,
+  putServerCertificate,
+} from "./bad_inputs.ts";
+import { newFolder, tellLogs } from "./harness.ts";
+import { Hosts } from "./hosts.ts";
+import { conditionOf, type KubeObject } from "./kube_api.ts";
+
+const CASES = [...FORBIDDEN, ...CREDENTIALS, ...AWAY, ...POD_CIDRS];
+
+/** Milliseconds until an agent that starts is well, on a machine with much to do. */
+const START_MS = 30_000;
+/** Milliseconds: trouble is told after 15 s, and a watch looks for itself after 30. */
+const TOLD_MS = 60_000;
+/** Milliseconds, at the pace of requests that fail. */
+const MENDED_MS = 45_000;
+
+const SIDE_BY_SIDE = {
+  sanitizeOps: false,
+  sanitizeResources: false,
+  sanitizeExit: false,
+};
+
+Deno.test("what is wrong with a cluster is one sentence, and costs the data plane nothing", async (t) => {
+  const folder = newFolder();
+  const pair = ["crt", "key"].map((end) =>
+    `${folder}/${OWN_NAME_FILES}.${end}`
+  );
+  await using hosts = await Hosts.start({
+    folder,
+    count: CASES.length + 1,
+    flags: {
+      "kube-controller-manager": CONTROLLER_FLAGS,
+      "kube-apiserver": { "tls-sni-cert-key": `${pair.join()}:${OWN_NAME}` },
+    },
+    // Signed by the cluster's authority as soon as that is there.
+    prepare: () => {
+      Deno.mkdirSync(`${folder}/throw-away`);
+      const { cert, key } = Authority.create(`${folder}/throw-away`).issue(
+        "/CN=throw-away",
+        [`DNS:${OWN_NAME}`],
+      );
+      putServerCertificate(folder, { cert, key });
+    },
+  });
+  await allowAgents(hosts);
+  const { authority } = hosts.plane.credentials;
+  putServerCertificate(
+    folder,
+    authority.issue("/CN=kube-apiserver", [`DNS:${OWN_NAME}`]),
+  );
+  const steps = CASES.map(async (each) => {
+    const host = await hosts.boot();
+    return await t.step({
+      name: `the agent says that ${each.name}`,
+      ...SIDE_BY_SIDE,
+      fn: () => breakAndMend(hosts, host, each),
+    });
+  });
+  const once = t.step({
+    name: "--once says the same, alone, and ends with exit code 1",
+    ...SIDE_BY_SIDE,
+    fn: () => onceSaysIt(hosts),
+  });
+  const passed = await Promise.all([...steps, once]);
+  if (passed.includes(false)) tellLogs(folder);
+});
+
+/** What `kubectl apply -k` of the manifests gives, without their pods. */
+async function allowAgents(hosts: Hosts): Promise<void> {
+  for (const file of ["namespace", "service_account", "rbac"]) {
+    await hosts.kubectl("apply", "-f", `deploy/kustomize/base/${file}.yaml`);
+  }
+  const host = "deploy/kustomize/overlays/host-service/rbac.yaml";
+  await hosts.kubectl("apply", "-f", host);
+}
+
+async function breakAndMend(
+  hosts: Hosts,
+  host: AgentHost,
+  each: BadInput,
+): Promise<void> {
+  host.startAgent(await each.well(hosts, host));
+  await host.statusIs(/^OK, \d+ peers?$/, START_MS);
+  await networkIs(hosts, host, /^clusternet has /);
+  const before = await host.dataPlane();
+  const degraded = new RegExp(
+    each.says.source.replace(/^\^/, "^Degraded: ").replace(
+      /\$$/,
+      "(?: \\(and \\d+ more\\))?$",
+    ),
+  );
+
+  await each.break(hosts, host);
+  await host.statusIs(degraded, TOLD_MS);
+  assert.equal(await host.dataPlane(), before, "the data plane has changed");
+  await networkIs(hosts, host, each.isOutage ? each.says : /^clusternet has /);
+  if (each.isOutage) await keepsPodsOff(hosts, host);
+
+  // One that begins like this says so at once, and leaves all as it is.
+  await host.restartAgent();
+  await host.statusIs(degraded, START_MS);
+  assert.equal(await host.dataPlane(), before, "a restart has changed it");
+
+  await each.mend(hosts, host);
+  await host.statusIs(/^OK, \d+ peers?$/, MENDED_MS);
+  await networkIs(hosts, host, /^clusternet has /);
+  const after = await host.dataPlane();
+  if (each.movesPods === undefined) assert.equal(after, before);
+  else assert.notEqual(after, before);
+}
+
+/** By the condition: kube-controller-manager taints the Node. */
+async function keepsPodsOff(
+  { admin }: Hosts,
+  { name }: AgentHost,
+): Promise<void> {
+  const key = "node.kubernetes.io/network-unavailable";
+  await admin.until(
+    `/api/v1/nodes/${name}`,
+    ({ spec }) => spec.taints?.some((taint: KubeObject) => taint.key === key),
+    { what: `${name} has the taint ${key}` },
+  );
+}
+
+async function onceSaysIt(hosts: Hosts): Promise<void> {
+  const host = await hosts.boot();
+  const user = `agent:${host.name}`;
+  await hosts.makeRole("watches-nothing", {
+    "nodes": ["get"],
+    "nodes/status": ["patch"],
+  });
+  await hosts.bind(user, "watches-nothing");
+  const file = hosts.kubeconfig(host, hosts.plane.credentials.user(user));
+  const { code, stderr } = await host.once({ flags: ["--kubeconfig", file] });
+  const said = stderr.split("\n").filter((line) =>
+    line.startsWith("clusternet: ")
+  );
+  assert.equal(said.length, 1, stderr);
+  assert.match(
+    said[0] ?? "",
+    /^clusternet: Cannot watch Nodes: 403 Forbidden: .*; grant nodes list,watch: bind it to the ClusterRole clusternet \(kubectl apply -k deploy\/kustomize\/base\) \(since /,
+  );
+  assert.equal(code, 1);
+}
+
+/** Until the Node's condition NetworkUnavailable has a message like that. */
+async function networkIs(
+  { admin }: Hosts,
+  { name }: AgentHost,
+  message: RegExp,
+): Promise<void> {
+  await admin.until(
+    `/api/v1/nodes/${name}`,
+    (node) =>
+      message.test(conditionOf(node, "NetworkUnavailable")?.message ?? ""),
+    { what: `NetworkUnavailable of ${name} says ${message}` },
+  );
+}
