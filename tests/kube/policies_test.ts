@@ -1,0 +1,221 @@
+/**
+ * The admission policy that holds an agent to its own Node, on a real API server:
+ * every sentence of it, what it leaves alone, and the agent's own code under it.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { annotationPatch } from "../../mod/core/json_patch.ts";
+import {
+  conditionPatch,
+  NETWORK_IS_UP,
+  networkIsDown,
+  removalPatch,
+} from "../../mod/core/node_condition.ts";
+import { systemClock as clock } from "../../mod/sys/clock.ts";
+import { openKubeAccess } from "../../mod/sys/kube_auth.ts";
+import { KubeClient } from "../../mod/sys/kube_client.ts";
+import type { ControlPlane } from "./control_plane.ts";
+import { newFolder, withControlPlane } from "./harness.ts";
+import { conditionOf, type KubeApi } from "./kube_api.ts";
+import { KUSTOMIZE, runTool } from "./kubectl.ts";
+import {
+  agentToken,
+  ANNOTATIONS,
+  applyFolder,
+  applyWithoutPolicies,
+  grantEverything,
+  makeNodes,
+  rulesOf,
+  tokenFor,
+  tryCase,
+  untilRefused,
+} from "./policies.ts";
+import {
+  ALLOWED,
+  KEY,
+  type PolicyCase,
+  PUBLIC_KEY,
+  REFUSED,
+} from "./policy_cases.ts";
+
+const OWN_NODE = "clusternet-own-node";
+
+const FOREIGN = REFUSED.find(({ node }) => node === "n2");
+
+Deno.test("an agent changes one annotation and one condition of its own Node, and nothing else", async (t) => {
+  await withControlPlane({}, async (plane) => {
+    const { admin } = plane;
+    await makeNodes(admin);
+    await applyWithoutPolicies(plane);
+    using n1 = plane.withToken(await agentToken(admin, "n1"));
+    using n3 = plane.withToken(await agentToken(admin, "n3"));
+    const agents = { n1, n3 };
+    const agentOf = ({ agent = "n1" }: PolicyCase): KubeApi => agents[agent];
+    await t.step(
+      "an agent has four rights: get, list and watch Nodes, patch their status",
+      async () => {
+        assert.deepEqual(await rulesOf(n1), [
+          "get nodes",
+          "list nodes",
+          "patch nodes/status",
+          "watch nodes",
+        ]);
+      },
+    );
+    // What is refused from here on, the policy refuses.
+    await grantEverything(admin);
+    await t.step("without the policy all that follows passes", async () => {
+      for (const each of [...ALLOWED, ...REFUSED]) {
+        await assertPasses(agentOf(each), each);
+      }
+    });
+    await applyFolder(plane, `${KUSTOMIZE}/base`);
+    assert.ok(FOREIGN !== undefined);
+    await untilRefused(OWN_NODE, () => tryCase(n1, FOREIGN));
+    for (const each of ALLOWED) {
+      await t.step(
+        `an agent ${each.name}`,
+        () => assertPasses(agentOf(each), each),
+      );
+    }
+    for (const each of REFUSED) {
+      await t.step(
+        `an agent is refused where it ${each.name}`,
+        () => assertRefused(agentOf(each), each),
+      );
+    }
+    await t.step("others may do all of that as before", async () => {
+      for (const each of REFUSED) await assertPasses(admin, each);
+    });
+    await t.step(
+      "a token of the agent's account that is bound to no pod changes no Node",
+      () => unboundChangesNothing(plane),
+    );
+    await t.step(
+      "the agent's own code publishes and takes back as without the policy, and says why it is refused elsewhere",
+      () => agentsCode(plane),
+    );
+    await t.step(
+      "a Node with as many annotations as one can have is within what the policy may cost",
+      () => hugeNode(admin, n1),
+    );
+    await t.step("whoever may delete a Node still may", async () => {
+      await admin.delete("/api/v1/nodes/n2");
+    });
+  });
+});
+
+async function assertPasses(who: KubeApi, given: PolicyCase): Promise<void> {
+  const { status, body } = await tryCase(who, given);
+  assert.equal(status, 200, `${given.name}: ${body.message}`);
+}
+
+async function assertRefused(
+  who: KubeApi,
+  given: PolicyCase,
+  says = given.says,
+): Promise<void> {
+  const { status, body } = await tryCase(who, given);
+  assert.equal(status, 422, `${given.name}: ${body.message}`);
+  assert.match(body.message, says ?? /^$/);
+}
+
+async function unboundChangesNothing(plane: ControlPlane): Promise<void> {
+  const { admin } = plane;
+  const says =
+    /the token names no node: an agent needs one that is bound to its pod/;
+  using unbound = plane.withToken(await tokenFor(admin));
+  for (const each of ALLOWED) await assertRefused(unbound, each, says);
+  // As tokens were that no claim of the kind came with.
+  const [first] = ALLOWED;
+  const { code, stderr } = await runTool("kubectl", [
+    ...["patch", "node", "n3", "--subresource=status", "--dry-run=server"],
+    ...["--type=json", `--patch=${JSON.stringify(first?.patch)}`],
+    "--as=system:serviceaccount:clusternet:clusternet",
+    "--as-group=system:serviceaccounts:clusternet",
+  ], { kubeconfig: plane.kubeconfig("admin", ["system:masters"]) });
+  assert.equal(code, 1);
+  assert.match(stderr, says);
+}
+
+/** With what a pod has: a folder with token, authority and namespace. */
+async function podClient(
+  { admin, credentials, url }: ControlPlane,
+  node: string,
+): Promise<KubeClient> {
+  const dir = newFolder();
+  Deno.writeTextFileSync(`${dir}/token`, await agentToken(admin, node));
+  Deno.writeTextFileSync(`${dir}/ca.crt`, credentials.ca);
+  Deno.writeTextFileSync(`${dir}/namespace`, "clusternet");
+  const { hostname, port } = new URL(url);
+  const access = await openKubeAccess({
+    ...{ kubeconfig: undefined, server: undefined, clock },
+    serviceAccountDir: dir,
+    env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+  });
+  return new KubeClient(access, { clock, annotation: KEY });
+}
+
+async function agentsCode(plane: ControlPlane): Promise<void> {
+  const { admin } = plane;
+  const { signal } = new AbortController();
+  const client = await podClient(plane, "n2");
+  try {
+    const now = new Date(0).toISOString().replace(".000", "");
+    const seen = await client.getNode("n2", signal);
+    const patch = annotationPatch(seen, KEY, { value: PUBLIC_KEY });
+    await client.patchNodeStatus("n2", patch, signal);
+    for (const want of [NETWORK_IS_UP, networkIsDown("it is a test")]) {
+      const node = await client.getNode("n2", signal);
+      await client.mergeNodeStatus(
+        "n2",
+        conditionPatch(node, want, { now }),
+        signal,
+      );
+    }
+    const written = await admin.get("/api/v1/nodes/n2");
+    assert.equal(written.metadata.annotations[KEY], PUBLIC_KEY);
+    assert.equal(conditionOf(written, "NetworkUnavailable")?.status, "True");
+    const other = await client.getNode("n1", signal);
+    await assert.rejects(
+      client.patchNodeStatus(
+        "n1",
+        annotationPatch(other, KEY, { value: PUBLIC_KEY }),
+        signal,
+      ),
+      /^ApiError: Cannot patch Node n1: 422 Invalid: .*the agent of Node n2 may change that Node alone, not n1$/,
+    );
+    const last = await client.getNode("n2", signal);
+    const removal = removalPatch(last, { annotation: KEY });
+    assert.ok(removal !== undefined);
+    await client.mergeNodeStatus("n2", removal, signal);
+    const { metadata, status } = await admin.get("/api/v1/nodes/n2");
+    assert.deepEqual(metadata.annotations, ANNOTATIONS);
+    assert.deepEqual(
+      status.conditions.map(({ type }: { readonly type: string }) => type),
+      ["MemoryPressure", "Ready"],
+    );
+  } finally {
+    client.close();
+  }
+}
+
+/** 256 KiB of annotations is what the API server allows. */
+async function hugeNode(admin: KubeApi, agent: KubeApi): Promise<void> {
+  const entries = Array.from(
+    { length: 9_000 },
+    (_, at) => [`annotation-${at}`, "0123456789"],
+  );
+  await admin.patch("/api/v1/nodes/n1", {
+    metadata: { annotations: Object.fromEntries(entries) },
+  });
+  const refused = REFUSED.find(({ name }) =>
+    name === "changes another annotation"
+  );
+  const [, allowed] = ALLOWED;
+  assert.ok(refused !== undefined && allowed !== undefined);
+  await assertPasses(agent, allowed);
+  await assertRefused(agent, refused);
+}
