@@ -6,9 +6,11 @@
  */
 
 import assert from "node:assert/strict";
+import type { ControlPlane } from "./control_plane.ts";
 import { withControlPlane } from "./harness.ts";
 import type { KubeApi, KubeObject } from "./kube_api.ts";
 import {
+  CHART,
   chart,
   environmentOf,
   KUSTOMIZE,
@@ -82,8 +84,54 @@ Deno.test("a real API server takes what deploy/ gives, and the documentation's e
         assert.equal(status, 200, body.message);
       },
     );
+    await t.step(
+      "helm takes over what kubectl has applied, and takes it away",
+      () => helmTakesOver(plane),
+    );
+    await t.step(
+      "Kubernetes finds no fault in the types of the policies",
+      async () => {
+        await applyFolder(plane, `${KUSTOMIZE}/base`);
+        plane.startControllers();
+        for (const name of ["clusternet-own-node", "clusternet-pod-cidrs"]) {
+          const { status } = await admin.until(
+            `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${name}`,
+            ({ metadata, status }) =>
+              status?.observedGeneration === metadata.generation,
+            { what: `the policy ${name} is looked at` },
+          );
+          assert.deepEqual(status.typeChecking, {});
+        }
+      },
+    );
   });
 });
+
+const DAEMON_SET = "/apis/apps/v1/namespaces/clusternet/daemonsets/clusternet";
+
+async function helmTakesOver(plane: ControlPlane): Promise<void> {
+  const kubeconfig = plane.kubeconfig("admin", ["system:masters"]);
+  const before = await plane.admin.get(DAEMON_SET);
+  const said = await mustRunTool("helm", [
+    ...["upgrade", "--install", "clusternet", CHART],
+    ...["--namespace", "clusternet", "--take-ownership", "--force-conflicts"],
+  ], { kubeconfig });
+  assert.match(
+    said,
+    /clusternet runs on every node, for the pods of 10\.0\.0\.0\/16/,
+  );
+  const after = await plane.admin.get(DAEMON_SET);
+  assert.equal(after.metadata.uid, before.metadata.uid, "it is the same one");
+  assert.equal(
+    after.spec.template.spec.containers[0].image,
+    "localhost/clusternet:0.1.0",
+  );
+  await mustRunTool("helm", [
+    ...["uninstall", "clusternet", "--namespace", "clusternet"],
+  ], { kubeconfig });
+  const { status } = await plane.admin.call("GET", DAEMON_SET);
+  assert.equal(status, 404);
+}
 
 function listOf(items: readonly KubeObject[]): KubeObject {
   return { apiVersion: "v1", kind: "List", items };

@@ -16,9 +16,10 @@ import {
 import { systemClock as clock } from "../../mod/sys/clock.ts";
 import { openKubeAccess } from "../../mod/sys/kube_auth.ts";
 import { KubeClient } from "../../mod/sys/kube_client.ts";
+import { eventually } from "../lab/harness.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { newFolder, withControlPlane } from "./harness.ts";
-import { conditionOf, type KubeApi } from "./kube_api.ts";
+import { conditionOf, JSON_PATCH, type KubeApi, MERGE } from "./kube_api.ts";
 import { KUSTOMIZE, runTool } from "./kubectl.ts";
 import {
   agentToken,
@@ -100,6 +101,10 @@ Deno.test("an agent changes one annotation and one condition of its own Node, an
     await t.step(
       "a Node with as many annotations as one can have is within what the policy may cost",
       () => hugeNode(admin, n1),
+    );
+    await t.step(
+      "each sentence of the policy refuses what no other does",
+      () => eachIsNeeded(plane, agentOf),
     );
     await t.step("whoever may delete a Node still may", async () => {
       await admin.delete("/api/v1/nodes/n2");
@@ -218,4 +223,46 @@ async function hugeNode(admin: KubeApi, agent: KubeApi): Promise<void> {
   assert.ok(refused !== undefined && allowed !== undefined);
   await assertPasses(agent, allowed);
   await assertRefused(agent, refused);
+  await admin.patch("/api/v1/nodes/n1", [
+    { op: "replace", path: "/metadata/annotations", value: ANNOTATIONS },
+  ], JSON_PATCH);
+}
+
+/** Leaves each out in turn: what it alone had refused passes. */
+async function eachIsNeeded(
+  plane: ControlPlane,
+  agentOf: (given: PolicyCase) => KubeApi,
+): Promise<void> {
+  const { admin } = plane;
+  const path =
+    `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${OWN_NODE}`;
+  using unbound = plane.withToken(await tokenFor(admin));
+  const attempts = [
+    ...REFUSED.map((each) => () => tryCase(agentOf(each), each)),
+    ...ALLOWED.map((each) => () => tryCase(unbound, each)),
+  ];
+  const bySentence = new Map<string, typeof attempts>();
+  for (const attempt of attempts) {
+    const [, sentence] = (await attempt()).body.message.split(
+      "denied request: ",
+    );
+    bySentence.set(sentence, [...bySentence.get(sentence) ?? [], attempt]);
+  }
+  const { spec: { validations } } = await admin.get(path);
+  assert.equal(bySentence.size, validations.length);
+  for (const left of validations) {
+    const others = validations.filter((each: unknown) => each !== left);
+    await admin.patch(path, { spec: { validations: others } }, MERGE);
+    await eventually(`without "${left.expression}"`, async () => {
+      for (const [sentence, its] of bySentence) {
+        for (const attempt of its) {
+          if ((await attempt()).status !== 200) continue;
+          // The next to pass is another's.
+          bySentence.delete(sentence);
+          return true;
+        }
+      }
+      return undefined;
+    }, 30_000);
+  }
 }
