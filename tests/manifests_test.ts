@@ -157,7 +157,7 @@ Deno.test("the chart's options are those of clusternet run that a pod leaves ope
   const chart = Object.keys(schema.properties.options.properties);
   const fixed = [
     // Values of their own.
-    ...["cluster-cidr", "annotation", "server"],
+    ...["cluster-cidr", "annotation", "server", "cni-bin-dir"],
     // Said by the pod, or by what is mounted in it.
     ...["node-name", "kubeconfig", "private-key-file", "cni-conf-file"],
     ...["proc-sys-net", "config", "once"],

@@ -99,10 +99,12 @@ Deno.test("the chart gives the agents what its values say, and the policy the an
   const digest = `sha256:${"ab".repeat(32)}`;
   const objects = await chart([
     ...["annotation=example.org/key", "apiServer.host=fd00::1"],
+    "cniBinDir=/usr/lib/cni",
     ...["options.listen-port=7839", "options.masquerade=false"],
     ...[`image.digest=${digest}`, "imagePullSecrets[0].name=secret"],
   ]);
-  const { imagePullSecrets, containers: [agent] } = podOf(objects);
+  const { imagePullSecrets, containers: [agent], volumes } = podOf(objects);
+  assert.ok(JSON.stringify(volumes).includes('"path":"/usr/lib/cni"'));
   assert.equal(agent.image, `localhost/clusternet@${digest}`);
   assert.deepEqual(imagePullSecrets, [{ name: "secret" }]);
   assert.deepEqual(environmentOf(agent), {
