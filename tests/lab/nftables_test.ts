@@ -483,3 +483,143 @@ nftTest(
     assert.equal(await ping(), false, "still");
   },
 );
+
+/** Where engines of NetworkPolicy look at packets, and before all of ours. */
+const POLICY_HOOKS: readonly string[] = [
+  "forward priority filter",
+  "postrouting priority srcnat - 5",
+  "prerouting priority dstnat + 5",
+  "prerouting priority raw - 1",
+];
+
+/** What an engine of NetworkPolicy would put beside ours. */
+async function putPolicy(
+  { space }: LabNode,
+  hook: string,
+  rules: readonly string[],
+): Promise<void> {
+  await space.must(["nft", "-f", "-"], {
+    input: `add table inet policies
+delete table inet policies
+table inet policies {
+chain pods { type filter hook ${hook}; policy accept;
+${rules.join("\n")}
+}
+}
+`,
+  });
+}
+
+/** Those of them that answer. Who must not is asked at once: each takes 2 s. */
+async function answering(
+  from: Place,
+  addresses: readonly string[],
+): Promise<readonly string[]> {
+  const all = await Promise.all(
+    addresses.map(async (to) => await seenBy(from, to) === "" ? [] : [to]),
+  );
+  return all.flat();
+}
+
+function ipWord(family: Family): string {
+  return family === 4 ? "ip" : "ip6";
+}
+
+nftTest(
+  "what another's table drops of a pod's packets stays dropped, at each hook and by the pod's own address",
+  BOTH,
+  async (lab) => {
+    await bringUp(lab);
+    await using _internet = await startInternet(lab);
+    const [pod, remote] = await pods(lab);
+    const { node } = pod;
+    const neighbour = await node.addPod(`${node.name}-neighbour`);
+    await reachesGateway(neighbour);
+    await using _far = await listen(lab, podPlace(remote));
+    await using _near = await listen(lab, podPlace(neighbour));
+    await using _own = await listen(lab, podPlace(pod));
+    await using _host = await listen(lab, remote.node);
+    await serviceBehind(node, remote);
+    const targets = FAMILIES.flatMap((family) => [
+      ...[remote, neighbour].map((one) => addressOf(one, family)),
+      internalIp(remote.node, family),
+      ...[INTERNET[family], CLUSTER_IP[family]],
+    ]);
+    const own = FAMILIES.map((family) => addressOf(pod, family));
+    const dropped = (of: "saddr" | "daddr"): readonly string[] =>
+      FAMILIES.map((family) =>
+        `meta l4proto tcp ${ipWord(family)} ${of} ${
+          addressOf(pod, family)
+        } drop`
+      );
+    const assertReaches = async (
+      from: Place,
+      all: readonly string[],
+      when: string,
+    ): Promise<void> => {
+      for (const to of all) {
+        assert.notEqual(await seenBy(from, to), "", `${when}: ${to}`);
+      }
+    };
+    for (const hook of POLICY_HOOKS) {
+      await putPolicy(node, hook, dropped("saddr"));
+      assert.deepEqual(await answering(podPlace(pod), targets), [], hook);
+      await assertReaches(
+        podPlace(neighbour),
+        targets.filter((to) =>
+          !own.includes(to) && to !== addressOf(neighbour, familyOf(to))
+        ),
+        hook,
+      );
+      await putPolicy(node, hook, []);
+      await assertReaches(podPlace(pod), targets, `without ${hook}`);
+      const sources = [podPlace(remote), podPlace(neighbour), remote.node];
+      await putPolicy(node, hook, dropped("daddr"));
+      const heard = await Promise.all(
+        sources.map((from) => answering(from, own)),
+      );
+      assert.deepEqual(heard.flat(), [], hook);
+      await putPolicy(node, hook, []);
+      for (const from of sources) await assertReaches(from, own, hook);
+    }
+  },
+);
+
+nftTest(
+  "another's table may let a pod reach one other alone, by itself or by its Service, also when ours is made anew",
+  BOTH,
+  async (lab) => {
+    await bringUp(lab);
+    await using _internet = await startInternet(lab);
+    const [pod, remote] = await pods(lab);
+    const { node } = pod;
+    await using _far = await listen(lab, podPlace(remote));
+    await using _host = await listen(lab, remote.node);
+    await serviceBehind(node, remote);
+    await putPolicy(node, "forward priority filter", [
+      "ct state established,related accept",
+      ...FAMILIES.flatMap((family) => {
+        const from = `${ipWord(family)} saddr ${addressOf(pod, family)}`;
+        const to = `${ipWord(family)} daddr ${addressOf(remote, family)}`;
+        return [`${from} ${to} tcp dport ${PORT} accept`, `${from} drop`];
+      }),
+    ]);
+    const assertHolds = async (): Promise<void> => {
+      for (const family of FAMILIES) {
+        const own = addressOf(pod, family);
+        for (const to of [addressOf(remote, family), CLUSTER_IP[family]]) {
+          assert.equal(await seenBy(podPlace(pod), to), own, to);
+        }
+        const others = [INTERNET[family], internalIp(remote.node, family)];
+        assert.deepEqual(await answering(podPlace(pod), others), []);
+      }
+    };
+    await assertHolds();
+    await node.space.sh("nft delete table inet clusternet");
+    await eventually("our table is back", async () => {
+      const { code } = await node.space.run(["nft", "list", "table", ...TABLE]);
+      return code === 0 ? true : undefined;
+    });
+    await assertHolds();
+  },
+);
