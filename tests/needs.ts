@@ -160,6 +160,11 @@ export const KUBE_NEEDS: readonly Need[] = [
     anyOf: ["nft"],
   },
   {
+    package: "etcd-server",
+    why: "an etcd too old for streamed lists (3.4)",
+    anyOf: ["/usr/bin/etcd"],
+  },
+  {
     package: "conntrack",
     why: "kube-proxy ends the flows of a Service's former pods with it",
     anyOf: ["conntrack"],

@@ -9,12 +9,15 @@ type Flow = "open" | "dead";
 
 export class TcpProxy implements AsyncDisposable {
   readonly port: number;
+  /** Port of the server behind; another one counts for new connections. */
+  target: number;
   readonly #listener: Deno.TcpListener;
-  readonly #target: number;
   readonly #flows = new Set<{ state: Flow; close(): void }>();
   readonly #serving: Promise<void>;
   /** Connections since the start. */
   accepted = 0;
+  /** New connections are ended at once, as where nobody listens. */
+  refusing = false;
 
   /** @param target port on the loopback */
   constructor(
@@ -24,7 +27,7 @@ export class TcpProxy implements AsyncDisposable {
       readonly port?: number;
     } = {},
   ) {
-    this.#target = target;
+    this.target = target;
     this.#listener = Deno.listen({ hostname, port });
     this.port = this.#listener.addr.port;
     this.#serving = this.#serve();
@@ -54,16 +57,22 @@ export class TcpProxy implements AsyncDisposable {
     const carrying: Promise<void>[] = [];
     for await (const client of this.#listener) {
       this.accepted++;
-      carrying.push(this.#carry(client));
+      if (this.refusing) client.close();
+      else carrying.push(this.#carry(client));
     }
     await Promise.all(carrying);
   }
 
   async #carry(client: Deno.TcpConn): Promise<void> {
-    const server = await Deno.connect({
-      hostname: "127.0.0.1",
-      port: this.#target,
-    });
+    let server: Deno.TcpConn;
+    try {
+      server = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: this.target,
+      });
+    } catch {
+      return client.close();
+    }
     const flow = {
       state: "open" as Flow,
       close(): void {

@@ -32,6 +32,8 @@ export interface ControlPlaneOptions {
   /** Flags by program, in place of ours: { "kube-apiserver": { "max-requests-inflight": "2" } }. */
   readonly flags?: Partial<Record<Program, Flags>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Paths, in place of those that are built: { etcd: "/usr/bin/etcd" }. */
+  readonly programs?: Partial<Record<Program, string>>;
 }
 
 /** Without the two dashes; `undefined`: not even our own. */
@@ -53,6 +55,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly admin: KubeApi;
   readonly #etcdPort = freePort();
   readonly #running = new Map<Program, Child>();
+  readonly #others: Child[] = [];
 
   private constructor(options: ControlPlaneOptions, credentials: Credentials) {
     const { address = "127.0.0.1", port = 6443 } = options;
@@ -107,10 +110,42 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async startApiServer(): Promise<void> {
-    const { address = "127.0.0.1", port = 6443 } = this.options;
+    const { port = 6443 } = this.options;
+    this.#start("kube-apiserver", this.#apiServerFlags(port));
+    await this.ready();
+  }
+
+  /** One more on the same etcd, as where there are several; it ends with the others. */
+  async startAnotherApiServer(
+    port: number,
+    more: Flags = {},
+  ): Promise<Child> {
+    const { tools, folder, env, flags } = this.options;
+    const own = {
+      ...this.#apiServerFlags(port),
+      ...flags?.["kube-apiserver"],
+      ...more,
+    };
+    const child = startProgram(`kube-apiserver-${port}`, {
+      command: [tools.path("kube-apiserver"), ...flagTexts(own)],
+      folder,
+      env,
+    });
+    this.#others.push(child);
+    const { cert, key } = this.credentials.user("admin", ["system:masters"]);
+    const { address = "127.0.0.1" } = this.options;
+    using client = new KubeApi(`https://${urlHost(address)}:${port}`, {
+      ...{ ca: this.credentials.ca, cert, key },
+    });
+    await isReadyAt(client, child);
+    return child;
+  }
+
+  #apiServerFlags(port: number): Flags {
+    const { address = "127.0.0.1" } = this.options;
     const { files } = this.credentials;
     const alone = address === "127.0.0.1";
-    this.#start("kube-apiserver", {
+    return {
       "etcd-servers": `http://127.0.0.1:${this.#etcdPort}`,
       "bind-address": address.includes(":") ? "::" : "0.0.0.0",
       "secure-port": String(port),
@@ -130,8 +165,7 @@ export class ControlPlane implements AsyncDisposable {
       "kubelet-preferred-address-types": "InternalIP",
       "allow-privileged": "true",
       "profiling": "false",
-    });
-    await this.ready();
+    };
   }
 
   startControllers(): void {
@@ -178,14 +212,7 @@ export class ControlPlane implements AsyncDisposable {
   /** Until the API server says that it is ready. @throws {Error} with its last lines */
   async ready(): Promise<void> {
     this.admin.reconnect();
-    const child = this.child("kube-apiserver");
-    await eventually("the API server is ready", async () => {
-      if (!child.running) throw new Error(`it ended: ${tail(child)}`);
-      const answer = await this.admin.call("GET", "/readyz").catch(() => {});
-      return answer?.status === 200 ? true : undefined;
-    }, START_MS).catch((cause) => {
-      throw new Error(`Cannot start the API server: ${tail(child)}`, { cause });
-    });
+    await isReadyAt(this.admin, this.child("kube-apiserver"));
   }
 
   /** The file of a kubeconfig for that user, with a certificate of its own. */
@@ -234,7 +261,7 @@ export class ControlPlane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.admin[Symbol.dispose]();
-    const all = [...this.#running.values()];
+    const all = [...this.#running.values(), ...this.#others];
     await Promise.all(all.map((child) => child.stop("SIGKILL")));
   }
 
@@ -243,12 +270,13 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   #start(program: Program, own: Flags): void {
-    const { tools, folder, env } = this.options;
+    const { tools, folder, env, programs } = this.options;
     const flags = { ...own, ...this.options.flags?.[program] };
+    const path = programs?.[program] ?? tools.path(program);
     this.#running.set(
       program,
       startProgram(program, {
-        command: [tools.path(program), ...flagTexts(flags)],
+        command: [path, ...flagTexts(flags)],
         folder,
         env,
       }),
@@ -264,6 +292,16 @@ export class ControlPlane implements AsyncDisposable {
       return response?.ok === true ? true : undefined;
     }, START_MS);
   }
+}
+
+async function isReadyAt(client: KubeApi, child: Child): Promise<void> {
+  await eventually("the API server is ready", async () => {
+    if (!child.running) throw new Error(`it ended: ${tail(child)}`);
+    const answer = await client.call("GET", "/readyz").catch(() => {});
+    return answer?.status === 200 ? true : undefined;
+  }, START_MS).catch((cause) => {
+    throw new Error(`Cannot start the API server: ${tail(child)}`, { cause });
+  });
 }
 
 /** A long-running part, whose lines also go to a log file of the folder. */
