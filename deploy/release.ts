@@ -140,10 +140,12 @@ async function units(folder: string): Promise<void> {
   }
 }
 
-/** For kubectl. */
-async function manifests(folder: string): Promise<void> {
-  const file = join(folder, `clusternet-${VERSION}-kustomize.tar.gz`);
-  await archive(file, ["kustomize"], { in: join(ROOT, "deploy") });
+/** For kubectl, and for Helm by the name that Helm gives a chart. */
+export async function manifests(folder: string): Promise<void> {
+  const kustomize = join(folder, `clusternet-${VERSION}-kustomize.tar.gz`);
+  await archive(kustomize, ["kustomize"], { in: join(ROOT, "deploy") });
+  const chart = join(folder, `clusternet-${VERSION}.tgz`);
+  await archive(chart, ["clusternet"], { in: join(ROOT, "deploy/helm") });
 }
 
 /** The same files give the same bytes, on whatever machine. */

@@ -5,6 +5,11 @@
  */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { manifests } from "../../deploy/release.ts";
+import { VERSION } from "../../mod/core/version.ts";
+import { must } from "../lab/exec.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import {
   CHART,
   chart,
@@ -43,6 +48,17 @@ Deno.test("the chart's wireguardGo is the component wireguard-go", async () => {
   const ours = normalised(await kustomized(own.path));
   assert.match(JSON.stringify(ours), /"mountPath":"\/run\/wireguard"/);
   assert.deepEqual(normalised(await chart(["wireguardGo=true"])), ours);
+});
+
+Deno.test("what a release publishes of chart and kustomizations gives the same", async () => {
+  await using folder = await tempDir();
+  await manifests(folder.path);
+  const ours = await kustomized(`${KUSTOMIZE}/base`);
+  const archive = join(folder.path, `clusternet-${VERSION}-kustomize.tar.gz`);
+  await must(["tar", "-xzf", archive, "-C", folder.path]);
+  assert.deepEqual(await kustomized(join(folder.path, "kustomize/base")), ours);
+  const packed = join(folder.path, `clusternet-${VERSION}.tgz`);
+  assert.deepEqual(normalised(await chart([], packed)), normalised(ours));
 });
 
 Deno.test("helm lint finds nothing amiss in the chart", async () => {

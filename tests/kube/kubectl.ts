@@ -97,10 +97,11 @@ export const PAIRS:
 /** What the chart gives with these values. */
 export async function chart(
   values: readonly string[],
+  file = CHART,
 ): Promise<readonly KubeObject[]> {
   return objectsOf(
     await mustRunTool("helm", [
-      ...["template", "test", CHART, "--namespace", "clusternet"],
+      ...["template", "test", file, "--namespace", "clusternet"],
       ...["namespace.create=true", ...values].flatMap((set) => ["--set", set]),
     ]),
   );

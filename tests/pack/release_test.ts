@@ -35,6 +35,7 @@ const NAMES: readonly string[] = [
   `clusternet-${VERSION}-systemd.tar.gz`,
   `clusternet-${VERSION}-${ARCH}-gzip.oci.tar`,
   `clusternet-${VERSION}-${ARCH}-zstd.oci.tar`,
+  `clusternet-${VERSION}.tgz`,
   `clusternet_${VERSION}_${{ x86_64: "amd64", aarch64: "arm64" }[ARCH]}.deb`,
 ];
 
