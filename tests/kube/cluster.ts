@@ -9,7 +9,12 @@
 import { findPlugins, PLUGINS } from "../lab/cni.ts";
 import { inTurns, must, type RunOptions, SHELL } from "../lab/exec.ts";
 import { agentProgram } from "../lab/lab.ts";
-import { type Family, type LabPlan, planLab } from "../lab/plan.ts";
+import {
+  type Family,
+  type LabPlan,
+  type NodePlan,
+  planLab,
+} from "../lab/plan.ts";
 import { Space } from "../lab/space.ts";
 import { underlaySetup } from "../lab/underlay.ts";
 import { findWireGuard } from "../lab/wireguard.ts";
@@ -17,7 +22,9 @@ import { ControlPlane, type Flags } from "./control_plane.ts";
 import { agnhostImage, makeImage, pauseImage } from "./images.ts";
 import { conditionOf, isReady, type KubeApi } from "./kube_api.ts";
 import { KubeNode, type NodeSettings } from "./kube_node.ts";
+import { serviceFamilies } from "./node_files.ts";
 import { mustOwnPlace } from "./own_place.ts";
+import { allowKubelets, allowKubeletsToListNodes } from "./rights.ts";
 import { builtTools, type Program, type Tools } from "./tools.ts";
 
 export interface ClusterOptions {
@@ -29,6 +36,11 @@ export interface ClusterOptions {
   readonly underlay?: readonly Family[];
   /** Families of the pods' addresses; default IPv4. */
   readonly pods?: readonly Family[];
+  /**
+   * The control plane's own host is a Node as well, which takes no pods: its API
+   * server then reaches them. Default: it is a host outside.
+   */
+  readonly controlNode?: boolean;
   /** Runs on each node; default: none. */
   readonly proxy?: "iptables" | "nftables" | undefined;
   /** Default: those of this machine; `false`: the nodes have none. */
@@ -49,6 +61,9 @@ const SERVICE_CIDR: Readonly<Record<Family, string>> = {
   4: "10.96.0.0/16",
   6: "fd00:96::/112",
 };
+
+/** Node of the control plane's host. */
+export const CONTROL_NODE = "control";
 
 /** Booted at the same time. */
 const AT_ONCE = 4;
@@ -92,11 +107,9 @@ export class Cluster implements AsyncDisposable {
       cluster.#images = [...await images, ...options.images ?? []];
       await allowKubelets(plane.admin);
       say(`${nodes} nodes: containerd, images, kubelets`);
-      await inTurns(
-        plan.nodes.slice(0, nodes),
-        ({ name }) => cluster.join(name),
-        AT_ONCE,
-      );
+      const names = plan.nodes.slice(0, nodes).map(({ name }) => name);
+      if (options.controlNode === true) names.push(CONTROL_NODE);
+      await inTurns(names, (name) => cluster.join(name), AT_ONCE);
       await cluster.registered();
       return cluster;
     } catch (error) {
@@ -113,6 +126,10 @@ export class Cluster implements AsyncDisposable {
     return this.settings.plane.admin;
   }
 
+  get serviceFamilies(): readonly Family[] {
+    return serviceFamilies(this.plan);
+  }
+
   get plan(): LabPlan {
     return this.settings.plan;
   }
@@ -126,12 +143,14 @@ export class Cluster implements AsyncDisposable {
 
   /** Boots a node of the plan, with its kubelet (and kube-proxy, where the cluster has it). */
   async join(name: string): Promise<KubeNode> {
-    const plan = this.plan.nodes.find((each) => each.name === name);
+    const known = [...this.plan.nodes, controlPlan(this.plan)];
+    const plan = known.find((each) => each.name === name);
     if (plan === undefined) throw new RangeError(`Cannot find node ${name}`);
     const node = await KubeNode.boot(plan, this.settings);
     this.nodes.push(node);
     this.nodes.sort((a, b) => a.name < b.name ? -1 : 1);
-    for (const archive of this.#images) await node.importImage(archive);
+    const images = name === CONTROL_NODE ? [] : this.#images;
+    for (const archive of images) await node.importImage(archive);
     this.startServices(node);
     return node;
   }
@@ -139,7 +158,10 @@ export class Cluster implements AsyncDisposable {
   /** What a boot starts: the kubelet, and kube-proxy where the cluster has it. */
   startServices(node: KubeNode): void {
     const { proxy, flags } = this.options;
-    node.startKubelet(flags?.kubelet);
+    const taints = node.name === CONTROL_NODE
+      ? { "register-with-taints": NO_PODS }
+      : {};
+    node.startKubelet({ ...taints, ...flags?.kubelet });
     if (proxy !== undefined) node.startProxy(proxy, flags?.["kube-proxy"]);
   }
 
@@ -191,12 +213,17 @@ export class Cluster implements AsyncDisposable {
     return must(this.kubectlCommand(args), options);
   }
 
-  kubectlCommand(args: readonly string[]): readonly string[] {
+  /** File of an administrator's. */
+  get kubeconfig(): string {
     this.#kubeconfig ??= this.plane.kubeconfig("admin", ["system:masters"]);
+    return this.#kubeconfig;
+  }
+
+  kubectlCommand(args: readonly string[]): readonly string[] {
     const { tools } = this.settings;
     return [
       tools.path("kubectl"),
-      `--kubeconfig=${this.#kubeconfig}`,
+      `--kubeconfig=${this.kubeconfig}`,
       ...args,
     ];
   }
@@ -206,6 +233,15 @@ export class Cluster implements AsyncDisposable {
     await this.plane[Symbol.asyncDispose]();
     await this.settings.underlay.end();
   }
+}
+
+/** As kubeadm keeps pods off it. */
+const NO_PODS = "node-role.kubernetes.io/control-plane=:NoSchedule";
+
+/** The host of the underlay's bridge; node IPAM gives it podCIDRs. */
+function controlPlan({ gateways }: LabPlan): NodePlan {
+  const none = { port: "", mac: "", podCidrs: [] };
+  return { ...none, name: CONTROL_NODE, internalIps: gateways };
 }
 
 /** What every node gets. */
@@ -222,15 +258,11 @@ async function startControlPlane(
   options: ClusterOptions & { readonly tools: Tools },
 ): Promise<ControlPlane> {
   const { tools, folder, flags } = options;
-  // The API server takes that of its own address first.
-  const families = [...plan.underlay, ...plan.pods].filter((family) =>
-    plan.pods.includes(family)
-  );
   return await ControlPlane.start({
     ...{ tools, folder },
     address: plan.apiAddress,
     clusterCidrs: plan.clusterCidrs,
-    serviceCidrs: [...new Set(families)].map((family) => SERVICE_CIDR[family]),
+    serviceCidrs: serviceFamilies(plan).map((family) => SERVICE_CIDR[family]),
     controllers: true,
     scheduler: true,
     ...(flags === undefined ? {} : { flags }),
@@ -241,64 +273,4 @@ async function pluginDir(): Promise<string> {
   const dir = await findPlugins();
   if (dir !== undefined) return dir;
   throw new Error(`Cannot find the CNI plugins ${PLUGINS.join(", ")}`);
-}
-
-/** Kubelets get their certificates by asking for them, and renew them themselves. */
-async function allowKubelets(admin: KubeApi): Promise<void> {
-  const csr = "system:certificates.k8s.io:certificatesigningrequests";
-  const bindings: readonly (readonly [string, string])[] = [
-    ["system:bootstrappers", "system:node-bootstrapper"],
-    ["system:bootstrappers", `${csr}:nodeclient`],
-    ["system:nodes", `${csr}:selfnodeclient`],
-  ];
-  await Promise.all(
-    bindings.map(([group, role]) => bindClusterRole(admin, { group, role })),
-  );
-}
-
-/** As `deploy/` has it for agents that are services of their hosts. */
-async function allowKubeletsToListNodes(admin: KubeApi): Promise<void> {
-  const name = "clusternet-node-reader";
-  await admin.call("POST", `${RBAC}/clusterroles`, {
-    body: {
-      metadata: { name },
-      rules: [{
-        apiGroups: [""],
-        resources: ["nodes"],
-        verbs: ["list", "watch"],
-      }],
-    },
-  });
-  await bindClusterRole(admin, { group: "system:nodes", role: name });
-}
-
-const RBAC = "/apis/rbac.authorization.k8s.io/v1";
-
-async function bindClusterRole(
-  admin: KubeApi,
-  { group, role }: { readonly group: string; readonly role: string },
-): Promise<void> {
-  const name = `${group}:${role}`.replaceAll(":", "-").toLowerCase();
-  const { status, body } = await admin.call(
-    "POST",
-    `${RBAC}/clusterrolebindings`,
-    {
-      body: {
-        metadata: { name },
-        roleRef: {
-          apiGroup: "rbac.authorization.k8s.io",
-          kind: "ClusterRole",
-          name: role,
-        },
-        subjects: [{
-          apiGroup: "rbac.authorization.k8s.io",
-          kind: "Group",
-          name: group,
-        }],
-      },
-    },
-  );
-  if (status >= 300 && status !== 409) {
-    throw new Error(`Cannot bind ${role}: ${body.message}`);
-  }
 }

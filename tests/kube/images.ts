@@ -22,6 +22,8 @@ export const AGNHOST_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0";
 
 export interface ImageSpec {
   readonly name: string;
+  /** More names of the same image. */
+  readonly aliases?: readonly string[];
   /** Files by their path in the image. */
   readonly files: Readonly<Record<string, string>>;
   /** Names in /bin by which busybox is called. */
@@ -104,7 +106,7 @@ export async function makeImage(
     join(work, "manifest.json"),
     JSON.stringify([{
       Config: "config.json",
-      RepoTags: [spec.name],
+      RepoTags: [spec.name, ...spec.aliases ?? []],
       Layers: ["layer.tar"],
     }]),
   );

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LabPlan } from "../lab/plan.ts";
+import type { Family, LabPlan } from "../lab/plan.ts";
 import { PAUSE_IMAGE } from "./images.ts";
 import { CONTAINERD_SOCKET } from "./kube_node.ts";
 
@@ -32,6 +32,20 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
 `;
 }
 
+/** Of the cluster's name server, where there is one; in the ranges of Services. */
+export const CLUSTER_DNS: Readonly<Record<Family, string>> = {
+  4: "10.96.0.10",
+  6: "fd00:96::a",
+};
+
+/** Of Services, the first as default: the API server wants that of its own address. */
+export function serviceFamilies(
+  { underlay, pods }: LabPlan,
+): readonly Family[] {
+  const first = pods.filter((family) => family === underlay[0]);
+  return [...new Set([...first, ...pods])];
+}
+
 /** kubelet.config.k8s.io/v1beta1, KubeletConfiguration. */
 export function kubeletConfig(options: {
   /** File of the authority that signs clients. */
@@ -52,7 +66,7 @@ export function kubeletConfig(options: {
     },
     authorization: { mode: "Webhook" },
     containerRuntimeEndpoint: `unix://${CONTAINERD_SOCKET}`,
-    clusterDNS: [family === 4 ? "10.96.0.10" : "fd00:96::a"],
+    clusterDNS: [CLUSTER_DNS[serviceFamilies(plan)[0] ?? 4]],
     clusterDomain: "cluster.local",
     rotateCertificates: true,
     // The machine's control groups are as they are; ours lie in one of them.

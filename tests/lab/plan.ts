@@ -24,7 +24,7 @@ export interface LabPlan {
 
 export interface NodePlan {
   readonly name: string;
-  /** Its name on the underlay's bridge. */
+  /** Its name on the underlay's bridge; empty: it is the host that the bridge is of. */
   readonly port: string;
   /** Locally administered hardware address. */
   readonly mac: string;

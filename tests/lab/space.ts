@@ -53,9 +53,11 @@ export class Space {
       readonly env: Readonly<Record<string, string>>;
       readonly inside?: Space;
       readonly hostname?: string | undefined;
+      /** Default; else it shares the network of `inside`, or of this process. */
+      readonly ownNetwork?: boolean;
     },
   ): Promise<Space> {
-    const { setup, env, inside, hostname } = options;
+    const { setup, env, inside, hostname, ownNetwork = true } = options;
     const named = hostname === undefined
       ? ""
       : `echo ${hostname} > /proc/sys/kernel/hostname`;
@@ -65,7 +67,8 @@ export class Space {
       ...(inside === undefined
         ? []
         : ["nsenter", ...mounts(inside.holder), "--"]),
-      ...["unshare", "--net", "--mount", "--propagation", "private"],
+      ...["unshare", ...(ownNetwork ? ["--net"] : [])],
+      ...["--mount", "--propagation", "private"],
       ...(hostname === undefined ? ["--"] : ["--uts", "--"]),
       ...[SHELL, "-c", script],
     ], { env });

@@ -74,6 +74,7 @@ export async function bootSpace(
     env,
     inside: underlay,
     hostname: ownName ? node.name : undefined,
+    ownNetwork: node.port !== "",
     setup: `
 ${PER_BOOT.map((dir) => `mount -t tmpfs -o mode=755 tmpfs ${dir}`).join("\n")}
 mkdir -p -m 700 ${nodeDir(node)}/state
@@ -82,6 +83,7 @@ echo 0 > /proc/sys/net/ipv4/ip_forward
 ip link set lo up
 ${setup}`,
   });
+  if (node.port === "") return space;
   try {
     await underlay.sh(
       // The kernel takes its time to end the namespace of an earlier boot.
