@@ -30,82 +30,88 @@ import {
 } from "./policies.ts";
 import { KEY, PUBLIC_KEY } from "./policy_cases.ts";
 
+type Steps = Readonly<Record<string, () => Promise<void>>>;
+
 Deno.test("a real API server takes what deploy/ gives, and the documentation's example", async (t) => {
   await withControlPlane({}, async (plane) => {
-    const { admin } = plane;
-    const kubeconfig = plane.kubeconfig("admin", ["system:masters"]);
-    await makeNodes(admin);
+    await makeNodes(plane.admin);
     await applyWithoutPolicies(plane);
-    for (const [folder, values] of PAIRS) {
-      await t.step(`it takes ${folder}, and the chart's`, async () => {
-        const dryRun = "--dry-run=server";
-        const ours = await applyFolder(plane, `${KUSTOMIZE}/${folder}`, dryRun);
-        const theirs = await mustRunTool("kubectl", [
-          ...["apply", dryRun, "--filename", "-"],
-        ], { kubeconfig, stdin: JSON.stringify(listOf(await chart(values))) });
-        for (const said of [ours, theirs]) {
-          assert.ok(said.trimEnd().split("\n").length >= 4, said);
-          assert.doesNotMatch(said, /Warning/);
-        }
-      });
-    }
-    await t.step(
-      "its namespace takes the pods, one that enforces baseline does not",
-      async () => {
-        const spec = podOf(await kustomized(`${KUSTOMIZE}/base`));
-        assert.equal(await tryPod(admin, "clusternet", spec), 201);
-        await makeBaselineNamespace(admin, "baseline");
-        assert.equal(await tryPod(admin, "baseline", spec), 403);
-      },
-    );
-    await t.step(
-      "the example of docs/install.md names another annotation to agents and policy",
-      async () => {
-        await using own = await ownKustomization(exampleOfDocs());
-        const objects = await kustomized(own.path);
-        const { containers: [agent] } = podOf(objects);
-        assert.equal(agent.image, "registry.example.org/clusternet:0.1.0");
-        const environment = environmentOf(agent);
-        assert.equal(environment.CLUSTERNET_CLUSTER_CIDR, "10.244.0.0/16");
-        assert.equal(
-          environment.CLUSTERNET_ANNOTATION,
-          "example.org/wg-pubkey",
-        );
-        assert.equal(environment.KUBERNETES_SERVICE_HOST, "192.0.2.1");
-        await applyFolder(plane, own.path);
-        using agent1 = plane.withToken(await agentToken(admin, "n1"));
-        const publish = (key: string): ReturnType<typeof tryCase> =>
-          tryCase(agent1, {
-            name: `sets ${key}`,
-            patch: { metadata: { annotations: { [key]: PUBLIC_KEY } } },
-          });
-        await untilRefused("clusternet-own-node", () => publish(KEY));
-        const { status, body } = await publish("example.org/wg-pubkey");
-        assert.equal(status, 200, body.message);
-      },
-    );
-    await t.step(
-      "helm takes over what kubectl has applied, and takes it away",
-      () => helmTakesOver(plane),
-    );
-    await t.step(
-      "Kubernetes finds no fault in the types of the policies",
-      async () => {
-        await applyFolder(plane, `${KUSTOMIZE}/base`);
-        plane.startControllers();
-        for (const name of ["clusternet-own-node", "clusternet-pod-cidrs"]) {
-          const { status } = await admin.until(
-            `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${name}`,
-            ({ metadata, status }) =>
-              status?.observedGeneration === metadata.generation,
-            { what: `the policy ${name} is looked at` },
-          );
-          assert.deepEqual(status.typeChecking, {});
-        }
-      },
-    );
+    const steps: Steps = {
+      ...Object.fromEntries(
+        PAIRS.map((pair) => [
+          `it takes ${pair[0]}, and the chart's`,
+          () => isTaken(plane, pair),
+        ]),
+      ),
+      "its namespace takes the pods, one that enforces baseline does not": () =>
+        needsNamespace(plane),
+      "the example of docs/install.md names another annotation to agents and policy":
+        () => exampleHolds(plane),
+      "helm takes over what kubectl has applied, and takes it away": () =>
+        helmTakesOver(plane),
+      "Kubernetes finds no fault in the types of the policies": () =>
+        typesAreRight(plane),
+    };
+    for (const [name, body] of Object.entries(steps)) await t.step(name, body);
   });
 });
+
+async function isTaken(
+  plane: ControlPlane,
+  [folder, values]: typeof PAIRS[number],
+): Promise<void> {
+  const kubeconfig = plane.kubeconfig("admin", ["system:masters"]);
+  const dryRun = "--dry-run=server";
+  const ours = await applyFolder(plane, `${KUSTOMIZE}/${folder}`, dryRun);
+  const theirs = await mustRunTool("kubectl", [
+    ...["apply", dryRun, "--filename", "-"],
+  ], { kubeconfig, stdin: JSON.stringify(listOf(await chart(values))) });
+  for (const said of [ours, theirs]) {
+    assert.ok(said.trimEnd().split("\n").length >= 4, said);
+  }
+}
+
+async function needsNamespace({ admin }: ControlPlane): Promise<void> {
+  const spec = podOf(await kustomized(`${KUSTOMIZE}/base`));
+  assert.equal(await tryPod(admin, "clusternet", spec), 201);
+  await makeBaselineNamespace(admin, "baseline");
+  assert.equal(await tryPod(admin, "baseline", spec), 403);
+}
+
+async function exampleHolds(plane: ControlPlane): Promise<void> {
+  const { admin } = plane;
+  await using own = await ownKustomization(exampleOfDocs());
+  const { containers: [agent] } = podOf(await kustomized(own.path));
+  assert.equal(agent.image, "registry.example.org/clusternet:0.1.0");
+  const environment = environmentOf(agent);
+  assert.equal(environment.CLUSTERNET_CLUSTER_CIDR, "10.244.0.0/16");
+  assert.equal(environment.CLUSTERNET_ANNOTATION, "example.org/wg-pubkey");
+  assert.equal(environment.KUBERNETES_SERVICE_HOST, "192.0.2.1");
+  await applyFolder(plane, own.path);
+  using agent1 = plane.withToken(await agentToken(admin, "n1"));
+  const publish = (key: string): ReturnType<typeof tryCase> =>
+    tryCase(agent1, {
+      name: `sets ${key}`,
+      patch: { metadata: { annotations: { [key]: PUBLIC_KEY } } },
+    });
+  await untilRefused("clusternet-own-node", () => publish(KEY));
+  const { status, body } = await publish("example.org/wg-pubkey");
+  assert.equal(status, 200, body.message);
+}
+
+async function typesAreRight(plane: ControlPlane): Promise<void> {
+  await applyFolder(plane, `${KUSTOMIZE}/base`);
+  plane.startControllers();
+  for (const name of ["clusternet-own-node", "clusternet-pod-cidrs"]) {
+    const { status } = await plane.admin.until(
+      `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${name}`,
+      ({ metadata, status }) =>
+        status?.observedGeneration === metadata.generation,
+      { what: `the policy ${name} is looked at` },
+    );
+    assert.deepEqual(status.typeChecking, {});
+  }
+}
 
 const DAEMON_SET = "/apis/apps/v1/namespaces/clusternet/daemonsets/clusternet";
 

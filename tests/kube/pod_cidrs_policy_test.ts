@@ -93,60 +93,81 @@ const ORDINARY: readonly Attempt[] = [
   },
 ];
 
-/** The kubelet of the Node that the attempt is about. */
-function kubelet(plane: ControlPlane, node: string): KubeApi {
-  return plane.as(`system:node:${node}`, ["system:nodes"]);
+interface Scene {
+  readonly plane: ControlPlane;
+  readonly n9: KubeApi;
+  /** The kubelet of the Node that the attempt is about. */
+  whoOf(attempt: Attempt): KubeApi;
 }
+
+type Steps = Readonly<Record<string, () => Promise<void>>>;
 
 Deno.test("a kubelet gives no Node its podCIDRs, and all that a host service needs is granted", async (t) => {
   await withControlPlane({}, async (plane) => {
-    const { admin } = plane;
-    await makeNodes(admin);
-    using n3 = kubelet(plane, "n3");
-    using n9 = kubelet(plane, "n9");
+    await makeNodes(plane.admin);
+    using n3 = plane.as("system:node:n3", ["system:nodes"]);
+    using n9 = plane.as("system:node:n9", ["system:nodes"]);
     const whoOf = ({ name }: Attempt): KubeApi =>
       name.startsWith("registers") ? n9 : n3;
-    const passes = async (each: Attempt, who = whoOf(each)): Promise<void> => {
-      const { status, body } = await each.send(who);
-      assert.ok(status < 300, `${each.name}: ${status}: ${body.message}`);
-    };
-    await t.step(
-      "without the policy a kubelet takes the podCIDRs of another",
-      async () => {
-        for (const each of [...CLAIMS, ...ORDINARY]) await passes(each);
-      },
-    );
-    await t.step("without the role a kubelet may not list Nodes", async () => {
-      const { status } = await n3.call("GET", "/api/v1/nodes");
+    const scene: Scene = { plane, n9, whoOf };
+    const steps = { ...without(scene), ...eachAttempt(scene), ...more(scene) };
+    for (const [name, body] of Object.entries(steps)) await t.step(name, body);
+  });
+});
+
+async function passes(each: Attempt, who: KubeApi): Promise<void> {
+  const { status, body } = await each.send(who);
+  assert.ok(status < 300, `${each.name}: ${status}: ${body.message}`);
+}
+
+function without({ plane, n9, whoOf }: Scene): Steps {
+  return {
+    "without the policy a kubelet takes the podCIDRs of another": async () => {
+      for (const each of [...CLAIMS, ...ORDINARY]) {
+        await passes(each, whoOf(each));
+      }
+    },
+    "without the role a kubelet may not list Nodes": async () => {
+      const { status } = await n9.call("GET", "/api/v1/nodes");
       assert.equal(status, 403);
-    });
-    await applyFolder(plane, HOST_SERVICE);
-    const [first] = CLAIMS;
-    assert.ok(first !== undefined);
-    await untilRefused(POD_CIDRS, () => first.send(n9));
-    for (const each of CLAIMS) {
-      await t.step(`a kubelet is refused where it ${each.name}`, async () => {
+    },
+    "the policy counts from a moment after it is applied": async () => {
+      const [first] = CLAIMS;
+      assert.ok(first !== undefined);
+      await applyFolder(plane, HOST_SERVICE);
+      await untilRefused(POD_CIDRS, () => first.send(n9));
+    },
+  };
+}
+
+function eachAttempt({ whoOf }: Scene): Steps {
+  return Object.fromEntries([
+    ...CLAIMS.map((each) => [
+      `a kubelet is refused where it ${each.name}`,
+      async () => {
         const { status, body } = await each.send(whoOf(each));
         assert.equal(status, 422, body.message);
         assert.match(body.message, SAYS);
-      });
-    }
-    for (const each of ORDINARY) {
-      await t.step(`a kubelet ${each.name}`, () => passes(each));
-    }
-    await t.step("others may do all of that as before", async () => {
-      for (const each of CLAIMS) await passes(each, admin);
-    });
-    await t.step(
-      "the agent's own code lives on the kubelet's credentials, and on no more than its own Node",
+      },
+    ]),
+    ...ORDINARY.map((each) => [
+      `a kubelet ${each.name}`,
+      () => passes(each, whoOf(each)),
+    ]),
+  ]);
+}
+
+function more({ plane, n9 }: Scene): Steps {
+  return {
+    "others may do all of that as before": async () => {
+      for (const each of CLAIMS) await passes(each, plane.admin);
+    },
+    "the agent's own code lives on the kubelet's credentials, and on no more than its own Node":
       () => hostService(plane),
-    );
-    await t.step(
-      "kube-controller-manager gives a new Node its podCIDRs, and the kubelet goes on with it",
+    "kube-controller-manager gives a new Node its podCIDRs, and the kubelet goes on with it":
       () => registered(plane, n9),
-    );
-  });
-});
+  };
+}
 
 async function hostService(plane: ControlPlane): Promise<void> {
   const access = await openKubeAccess({

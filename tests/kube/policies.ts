@@ -190,7 +190,7 @@ export async function untilRefused(
     return status >= 400 && `${body.message}`.includes(`'${policy}'`)
       ? true
       : undefined;
-  }, 30_000);
+  }, 60_000);
 }
 
 /** Applies that kustomization. @returns what kubectl says */
