@@ -165,6 +165,11 @@ export const KUBE_NEEDS: readonly Need[] = [
     anyOf: ["/usr/bin/etcd"],
   },
   {
+    package: "curl",
+    why: "asks over HTTP from pods, nodes and outside",
+    anyOf: ["curl"],
+  },
+  {
     package: "conntrack",
     why: "kube-proxy ends the flows of a Service's former pods with it",
     anyOf: ["conntrack"],

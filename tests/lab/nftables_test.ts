@@ -8,6 +8,7 @@
 
 import assert from "node:assert/strict";
 import { findCommand } from "../support/packages.ts";
+import { type Caller, echoesArriving } from "./echoes.ts";
 import { Child } from "./exec.ts";
 import {
   addPods,
@@ -155,36 +156,19 @@ async function reachesGateway({ node, name, addresses }: Pod): Promise<void> {
   }
 }
 
-/** ICMP echo requests that have come in there. */
-async function echoes(place: Place, family: Family): Promise<number> {
-  const [file, pattern] = family === 4
-    ? ["snmp", /^IcmpMsg:.* InType8.*\nIcmpMsg: (.*)$/m] as const
-    : ["snmp6", /^Icmp6InEchos\s+(\d+)$/m] as const;
-  const command = ["cat", `/proc/net/${file}`];
-  // /proc/net is that of the process that looks: `self` after nsenter.
-  const { stdout } = await place.space.run(command, { pod: place.pod });
-  if (family === 6) return Number(pattern.exec(stdout)?.[1] ?? 0);
-  const [names = "", values = ""] = stdout.split("\n")
-    .filter((line) => line.startsWith("Icmp:"));
-  const at = names.split(" ").indexOf("InEchos");
-  return Number(values.split(" ")[at] ?? 0);
-}
-
 /** How many of three echo requests arrive that are sent with a source. */
 async function arrives(
   to: Pod,
   from: Place,
   { source, family }: { readonly source: string; readonly family: Family },
 ): Promise<number> {
-  const before = await echoes(podPlace(to), family);
-  await from.space.run(
-    [
-      ...["ping", `-${family}`, "-n", "-q", "-c", "3", "-i", "0.05", "-W", "1"],
-      ...["-I", source, addressOf(to, family)],
-    ],
-    { pod: from.pod },
-  );
-  return await echoes(podPlace(to), family) - before;
+  return await echoesArriving(caller(from), caller(podPlace(to)), {
+    ...{ source, family, to: addressOf(to, family) },
+  });
+}
+
+function caller({ space, pod }: Place): Caller {
+  return (command) => space.run(command, { pod });
 }
 
 nftTest(
