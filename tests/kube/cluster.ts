@@ -16,7 +16,7 @@ import {
   planLab,
 } from "../lab/plan.ts";
 import { Space } from "../lab/space.ts";
-import { underlaySetup } from "../lab/underlay.ts";
+import { BRIDGE, underlaySetup } from "../lab/underlay.ts";
 import { findWireGuard } from "../lab/wireguard.ts";
 import { ControlPlane, type Flags } from "./control_plane.ts";
 import { agnhostImage, makeImage, pauseImage } from "./images.ts";
@@ -231,6 +231,8 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.end()));
     await this.plane[Symbol.asyncDispose]();
+    // The place stays, and may get another cluster.
+    await this.settings.underlay.run(["ip", "link", "del", BRIDGE]);
     await this.settings.underlay.end();
   }
 }

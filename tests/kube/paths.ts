@@ -129,8 +129,8 @@ export async function measurePaths(
   world: World,
   family: Family,
 ): Promise<readonly PathResult[]> {
-  const paths = PATHS.filter((path) =>
-    hasUnderlay(world, family) || isAmongPods(path)
+  const paths = PATHS.filter(([from, to, by]) =>
+    hasUnderlay(world, family) || isAmongPods({ from, to, by })
   );
   await using witness = await Witness.start(world);
   const seen = await inTurns(paths, async ([from, , , aim]) => {
@@ -164,7 +164,9 @@ export async function measurePaths(
 }
 
 /** Nothing but pods' addresses, and Services' between pods. */
-function isAmongPods([from, to, by]: Path): boolean {
+function isAmongPods(
+  { from, to, by }: Pick<PathResult, "from" | "to" | "by">,
+): boolean {
   if (by === "its address") return to.startsWith("pod");
   return from === "pod" && by === "Service" && to !== "other node";
 }
@@ -216,20 +218,25 @@ function wireText(
   return "in clear, then encrypted";
 }
 
-/** Rows of the documentation's table: the cells of each line, without the header. */
-export function tableCells(markdown: string): readonly PathResult[] {
-  return markdown.split("\n").filter((line) => /^\| *\w/.test(line)).slice(1)
-    .map((line) => {
-      const [
-        from = "",
-        to = "",
-        by = "",
-        source = "",
-        translated = "",
-        wire = "",
-      ] = line.split("|").slice(1).map((cell) => cell.trim());
-      return { from, to, by, source, translated, wire };
-    });
+const DOCUMENT = new URL("../../docs/how-it-works.md", import.meta.url);
+
+/** What the documentation's table says of the ways that there are in that world. */
+export function documentedPaths(
+  world: World,
+  family: Family,
+): readonly PathResult[] {
+  const text = Deno.readTextFileSync(DOCUMENT);
+  const table = text.split("<!-- paths:")[1]?.split("<!-- /paths -->")[0];
+  const rows = (table ?? "").split("\n").filter((line) => /^\| \w/.test(line));
+  const results = rows.slice(1).map((line): PathResult => {
+    const [from = "", to = "", by = "", ...seen] = line.split("|").slice(1)
+      .map((cell) => cell.trim());
+    const [source = "", translated = "", wire = ""] = seen;
+    return { from, to, by, source, translated, wire };
+  });
+  return results.filter((result) =>
+    hasUnderlay(world, family) || isAmongPods(result)
+  );
 }
 
 /** As the documentation has it. */
