@@ -63,6 +63,10 @@ const CLAIMS: readonly Attempt[] = [
   },
   { name: "sets podCIDRs afterwards", send: change("n3", { spec: CLAIM }) },
   {
+    name: "sets the one podCIDR of old afterwards",
+    send: change("n3", { spec: { podCIDR: "10.0.2.0/24" } }),
+  },
+  {
     name: "sets podCIDRs afterwards by a whole Node",
     send: async (who) => {
       const { body } = await who.call("GET", "/api/v1/nodes/n3");

@@ -233,6 +233,11 @@ const STATUS_CASES: readonly PolicyCase[] = [
     says: CONDITIONS,
   },
   {
+    name: "removes all conditions",
+    patch: [{ op: "remove", path: "/status/conditions" }],
+    says: CONDITIONS,
+  },
+  {
     name: "sets two conditions NetworkUnavailable",
     patch: ["True", "False"].map((status) => ({
       op: "add",
