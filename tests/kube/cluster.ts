@@ -22,9 +22,10 @@ import { ControlPlane, type Flags } from "./control_plane.ts";
 import { agnhostImage, makeImage, pauseImage } from "./images.ts";
 import { conditionOf, isReady, type KubeApi } from "./kube_api.ts";
 import { KubeNode, type NodeSettings } from "./kube_node.ts";
+import { KUSTOMIZE } from "./kubectl.ts";
 import { serviceFamilies } from "./node_files.ts";
 import { mustOwnPlace } from "./own_place.ts";
-import { allowKubelets, allowKubeletsToListNodes } from "./rights.ts";
+import { allowKubelets } from "./rights.ts";
 import { builtTools, type Program, type Tools } from "./tools.ts";
 
 export interface ClusterOptions {
@@ -200,7 +201,7 @@ export class Cluster implements AsyncDisposable {
 
   /** The agent as a service of every host, with the kubelets' credentials; until all are Ready. */
   async startAgents(flags: readonly string[] = []): Promise<void> {
-    await allowKubeletsToListNodes(this.admin);
+    await this.kubectl(["apply", "-k", `${KUSTOMIZE}/overlays/host-service`]);
     for (const node of this.nodes) node.startAgent(flags);
     await this.ready();
   }

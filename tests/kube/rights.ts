@@ -1,5 +1,5 @@
 /**
- * What the kubelets of a cluster may do, as kubeadm and `deploy/` grant it.
+ * What the kubelets of a cluster may do, as kubeadm grants it.
  *
  * @module
  */
@@ -17,22 +17,6 @@ export async function allowKubelets(admin: KubeApi): Promise<void> {
   await Promise.all(
     bindings.map(([group, role]) => bindClusterRole(admin, { group, role })),
   );
-}
-
-/** As `deploy/` has it for agents that are services of their hosts. */
-export async function allowKubeletsToListNodes(admin: KubeApi): Promise<void> {
-  const name = "clusternet-node-reader";
-  await admin.call("POST", `${RBAC}/clusterroles`, {
-    body: {
-      metadata: { name },
-      rules: [{
-        apiGroups: [""],
-        resources: ["nodes"],
-        verbs: ["list", "watch"],
-      }],
-    },
-  });
-  await bindClusterRole(admin, { group: "system:nodes", role: name });
 }
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
