@@ -70,7 +70,7 @@ export const OPTIONS: readonly Option[] = [
   { name: "private-key-file", metavar: "FILE", fallback: "/var/lib/clusternet/private.key", help: "This node's private key; made if it is not there." },
   { name: "annotation", metavar: "KEY", fallback: "clusternet.dev/wg-pubkey", help: "Annotation by which Nodes publish their public keys." },
   { name: "cni-conf-file", metavar: "FILE", fallback: "/etc/cni/net.d/10-clusternet.conflist", help: "CNI configuration to write; empty: none.", mayBeEmpty: true },
-  { name: "cni-bin-dir", metavar: "DIR", fallback: "/opt/cni/bin,/usr/lib/cni", help: "Where the container runtime finds CNI plugins, to say which are missing: several flags, or separated by commas; empty: do not look.", list: true, mayBeEmpty: true },
+  { name: "cni-bin-dir", metavar: "DIR", fallback: "/opt/cni/bin,/usr/lib/cni,/usr/libexec/cni", help: "Where the container runtime finds CNI plugins, to say which are missing: several flags, or separated by commas; empty: do not look.", list: true, mayBeEmpty: true },
   { name: "cni-network-name", metavar: "NAME", fallback: "k8s-pod-network", help: "Name of the network in the CNI configuration." },
   { name: "node-condition", metavar: "", fallback: "true", help: "Keep the condition NetworkUnavailable of this machine's Node; --node-condition=false leaves it alone." },
   { name: "masquerade", metavar: "", fallback: "true", help: "Give what pods send to outside the cluster the node's address; --masquerade=false leaves it theirs, which the network then has to route back." },

@@ -48,7 +48,7 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     privateKeyFile: "/var/lib/clusternet/private.key",
     annotation: "clusternet.dev/wg-pubkey",
     cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
-    cniBinDirs: ["/opt/cni/bin", "/usr/lib/cni"],
+    cniBinDirs: ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"],
     cniNetworkName: "k8s-pod-network",
     nodeCondition: true,
     masquerade: true,

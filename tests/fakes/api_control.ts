@@ -9,6 +9,7 @@
  * - `POST /fake/compact`, `POST /fake/skip?versions=N`, `POST /fake/bookmark`
  * - `POST /fake/end?how=eof|cut`: end all watches
  * - `POST /fake/down?seconds=N`: be away for so long, keeping the Nodes
+ * - `PUT /fake/version`: what /version says; `null`: nobody may ask
  * - `PUT /fake/denied`: a list like `["list nodes"]` that is answered 403
  *
  * @module
@@ -48,6 +49,9 @@ export async function control(
       break;
     case "PUT denied":
       server.denied = await request.json();
+      break;
+    case "PUT version":
+      server.version = await request.json() ?? undefined;
       break;
     case "POST compact":
       server.store.compact();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { stateFileOf } from "../../mod/sys/state_file.ts";
-import { labTest, patience } from "./harness.ts";
-import { runAgent, sentences } from "./look.ts";
+import { bringUp, labTest, patience } from "./harness.ts";
+import { dataPlane, firstNode, ready, runAgent, sentences } from "./look.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
 
@@ -233,6 +233,36 @@ for (
     }
   });
 }
+
+labTest(
+  "an API server older than supported is told, and all goes on; one that does not say is taken",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    const node = firstNode(lab);
+    const before = await dataPlane(node);
+    await node.stopAgent();
+    const { apiUrl } = lab.settings;
+    const sentence =
+      `The API server ${apiUrl} is v1.29.15, and clusternet supports v1.30 and newer: `;
+    await lab.api.request("PUT", "/fake/version", "v1.29.15");
+    const { code, stderr } = await runAgent(
+      node,
+      node.agentCommand(["--once"]),
+    );
+    assert.equal(code, 1, stderr);
+    const last = sentences(stderr).filter((one) => /^clusternet: /.test(one));
+    assert.equal(last.length, 1, stderr);
+    assert.ok(last[0]?.includes(sentence), stderr);
+    node.startAgent();
+    await node.agent?.line(/ Degraded: The API server .* is v1\.29\.15/);
+    assert.equal(await dataPlane(node), before);
+    await node.stopAgent();
+    await lab.api.request("PUT", "/fake/version", null);
+    node.startAgent();
+    await ready(node);
+  },
+);
 
 async function refuses(lab: Lab, node: LabNode, each: Case): Promise<void> {
   await node.space.sh(each.before?.(node) ?? "true");

@@ -299,6 +299,17 @@ Deno.test("an answer that is not the API's is told by its status", async () => {
   );
 });
 
+Deno.test("the server's version is what it says, and a refusal is an error like any other", async () => {
+  await using both = pair();
+  const { server, client } = both;
+  assert.equal(await client.serverVersion(NEVER), "v1.36.3");
+  server.version = undefined;
+  await assert.rejects(client.serverVersion(NEVER), /403/);
+  await against(() => Response.json([1]), async (strange) => {
+    assert.equal(await strange.serverVersion(NEVER), undefined);
+  });
+});
+
 Deno.test("a server that is not there is told from one that is", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
