@@ -24,7 +24,7 @@ import { systemClock } from "../sys/clock.ts";
 import { CniDirectories } from "../sys/cni_directories.ts";
 import { ConflistFile } from "../sys/conflist_file.ts";
 import { loadOrCreatePrivateKey } from "../sys/key_file.ts";
-import type { KubeAccess } from "../sys/kube_access.ts";
+import { type KubeAccess, SERVICE_HOST } from "../sys/kube_access.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { lockLink } from "../sys/lock.ts";
 import { Nftables } from "../sys/nftables.ts";
@@ -107,7 +107,8 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     sysctl,
     tables: new Nftables(shim),
     conflist: new ConflistFile({ shim }),
-    cni: new CniDirectories(),
+    // Kubelets tell every pod, and nobody else.
+    cni: new CniDirectories({ inPod: Deno.env.has(SERVICE_HOST) }),
   };
   const open = stack.move();
   return {

@@ -2,9 +2,9 @@
  * Does what the CNI directories hold let a pod have our network? Plugins that
  * are nowhere, and files of others that a runtime reads before ours.
  *
- * A runtime's own settings are not ours to read: where the plugins are seen to
- * work, or where we have no sight of any directory, the network is not called
- * down for them.
+ * A runtime's own settings are not ours to read. So where plugins are seen to
+ * work, or where we may not see what it sees, the network is not called down for
+ * them: a Node that is well must not lose its pods to our short sight.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Config } from "./config.ts";
 export interface CniFound {
   /** Plugins of ours that are in none of the directories. */
   readonly missing: readonly string[];
-  /** Is one of these directories there at all? */
+  /** Do we see what the runtime sees? In a pod it is only what is mounted. */
   readonly sighted: boolean;
   /** Has a pod had an address through our configuration since the boot? */
   readonly used: boolean;
@@ -56,15 +56,15 @@ export interface CniVerdict {
 export type CniConfig = Pick<Config, "cniConfFile" | "cniBinDirs">;
 
 export function judgeCni(found: CniFound, config: CniConfig): CniVerdict {
+  const { sighted, used } = found;
   const missing = missingSentence(found, config);
-  const lies = found.sighted && !found.used;
   const [first] = found.earlier;
   const sentence = first && earlierSentence(first, config);
   const note = first?.network?.delegates === true;
   const wrong = note ? undefined : sentence;
   return {
-    problems: [...some(missing), ...some(wrong)],
-    outages: [...some(lies ? missing : undefined), ...some(wrong)],
+    problems: [...some(sighted || !used ? missing : undefined), ...some(wrong)],
+    outages: [...some(sighted && !used ? missing : undefined), ...some(wrong)],
     notes: note ? some(sentence) : [],
   };
 }
@@ -76,14 +76,12 @@ function missingSentence(
   if (missing.length === 0) return undefined;
   const s = missing.length === 1 ? "" : "s";
   const where = cniBinDirs.join(" or ");
-  const cure = sighted
-    ? "install them (Debian's package is containernetworking-plugins)"
-    : `${
-      cniBinDirs.length === 1 ? "it is" : "none of them is"
-    } there: install the plugins (Debian's package is containernetworking-plugins), or mount the node's directory into the pod`;
+  const here = sighted
+    ? ""
+    : ", as far as this pod sees (mount the node's directory)";
   return `Cannot find the CNI plugin${s} ${
     missing.join(", ")
-  } in ${where}, without which pods get no network: ${cure}, or name the container runtime's directory with --cni-bin-dir`;
+  } in ${where}${here}, without which pods get no network: install them (Debian's package is containernetworking-plugins), or name the container runtime's directory with --cni-bin-dir`;
 }
 
 function earlierSentence(

@@ -27,21 +27,23 @@ export interface CniLook {
 
 /** Fits the CniPort of `agent/ports.ts`. */
 export class CniDirectories {
+  readonly #inPod: boolean;
+
+  /** @param options.inPod whether what is there is what is mounted */
+  constructor({ inPod }: { readonly inPod: boolean }) {
+    this.#inPod = inPod;
+  }
+
   async look({ binDirs, file, leases, plugins }: CniLook): Promise<CniFound> {
-    const earlier = await earlierFiles(file);
-    const places = await Promise.all(
-      binDirs.map(async (path) => ({ path, there: await isThere(path) })),
-    );
-    const sighted = places.filter(({ there }) => there).map(({ path }) => path);
     const missing: string[] = [];
     for (const plugin of binDirs.length === 0 ? [] : plugins) {
-      if (!await isIn(plugin, sighted)) missing.push(plugin);
+      if (!await isIn(plugin, binDirs)) missing.push(plugin);
     }
     return {
       missing,
-      sighted: sighted.length > 0,
+      sighted: !this.#inPod,
       used: missing.length > 0 && await holdsAddress(leases),
-      earlier,
+      earlier: await earlierFiles(file),
     };
   }
 }
@@ -74,14 +76,6 @@ async function textOf(path: string): Promise<string> {
     return isFile && size <= FILE_LIMIT ? await Deno.readTextFile(path) : "";
   } catch {
     return "";
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
   }
 }
 

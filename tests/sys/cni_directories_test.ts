@@ -29,7 +29,7 @@ function test(name: string, body: (tree: Tree) => Promise<void>): void {
         await Deno.chmod(file, mode);
       },
       look: (binDirs = ["opt", "lib"]) =>
-        new CniDirectories().look({
+        new CniDirectories({ inPod: false }).look({
           file: `${path}/net.d/10-clusternet.conflist`,
           plugins: PLUGINS,
           binDirs: binDirs.map((each) => `${path}/${each}`),
@@ -40,11 +40,9 @@ function test(name: string, body: (tree: Tree) => Promise<void>): void {
 }
 
 test("look() finds a plugin in any of the directories, by a link too", async (tree) => {
-  const gone = await tree.look();
-  assert.deepEqual([gone.missing, gone.sighted], [PLUGINS, false]);
+  assert.deepEqual((await tree.look()).missing, PLUGINS);
   await tree.put("lib/ptp", "", 0o755);
-  const one = await tree.look();
-  assert.deepEqual([one.missing, one.sighted], [["host-local"], true]);
+  assert.deepEqual((await tree.look()).missing, ["host-local"]);
   await tree.put("opt/other/host-local", "", 0o755);
   await Deno.symlink("other/host-local", `${tree.path}/opt/host-local`);
   assert.deepEqual(await tree.look(), NOTHING_FOUND);
