@@ -13,6 +13,7 @@ import {
   ApiStatus,
   badRequest,
   conflict,
+  internalError,
   invalid,
   notFound,
   patchRefused,
@@ -147,7 +148,8 @@ function patched(
       try {
         return applyStrategicMerge(old, options.body);
       } catch (error) {
-        throw badRequest(String(error));
+        // One of the errors that kube-apiserver does not tell apart.
+        throw internalError(String(error));
       }
     default:
       throw new ApiStatus(
@@ -204,11 +206,7 @@ function canonical(node: JsonObject): JsonObject {
       ? {}
       : { [key]: map };
   const spec = isObject(node.spec) ? node.spec : {};
-  const cidrs = Array.isArray(spec.podCIDRs) && spec.podCIDRs.length > 0
-    ? spec.podCIDRs
-    : typeof spec.podCIDR === "string" && spec.podCIDR !== ""
-    ? [spec.podCIDR]
-    : undefined;
+  const cidrs = podCidrsOf(spec);
   return {
     ...node,
     kind: "Node",
@@ -223,6 +221,16 @@ function canonical(node: JsonObject): JsonObject {
       : { ...spec, podCIDR: cidrs[0] ?? "", podCIDRs: cidrs },
     status: isObject(node.status) ? node.status : {},
   };
+}
+
+/** Where the two fields differ, the one of before dual stack has it. */
+function podCidrsOf(
+  { podCIDR, podCIDRs }: JsonObject,
+): readonly Json[] | undefined {
+  const list = Array.isArray(podCIDRs) ? podCIDRs : [];
+  const alone = typeof podCIDR === "string" && podCIDR !== "";
+  if (alone && list[0] !== podCIDR) return [podCIDR];
+  return list.length > 0 ? list : undefined;
 }
 
 function check(name: string, node: JsonObject, old?: JsonObject): void {

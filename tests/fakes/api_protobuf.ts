@@ -113,9 +113,21 @@ function writeMetadata(out: ProtobufWriter, metadata: JsonObject): void {
     .text(5, metadata.uid)
     .text(6, metadata.resourceVersion)
     .integer(7, metadata.generation)
-    .time(8, metadata.creationTimestamp)
+    .time(8, metadata.creationTimestamp);
+  if (metadata.deletionTimestamp !== undefined) {
+    out
+      .time(9, metadata.deletionTimestamp)
+      .integer(10, metadata.deletionGracePeriodSeconds);
+  }
+  out
     .map(11, metadata.labels)
     .map(12, metadata.annotations)
+    .messages(13, metadata.ownerReferences, (inner, item) =>
+      inner
+        .text(1, item.kind)
+        .text(3, item.name)
+        .text(4, item.uid)
+        .text(5, item.apiVersion))
     .texts(14, metadata.finalizers)
     .messages(17, metadata.managedFields, (inner, item) =>
       inner
@@ -200,5 +212,11 @@ function writeStatus(out: ProtobufWriter, status: JsonObject): void {
       8,
       status.images,
       (inner, item) => inner.texts(1, item.names).integer(2, item.sizeBytes),
+    )
+    .texts(9, status.volumesInUse)
+    .messages(
+      10,
+      status.volumesAttached,
+      (inner, item) => inner.text(1, item.name).text(2, item.devicePath),
     );
 }

@@ -50,6 +50,8 @@ export interface ApiServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Bearer tokens and the users that they belong to; none: all may enter. */
   readonly tokens?: ReadonlyMap<string, string>;
+  /** A user who may do nothing. */
+  readonly powerless?: string;
   /** Where given, each Node gets its podCIDRs from these. */
   readonly clusterCidrs?: readonly Prefix[];
   readonly nodeMaskSize4?: number;
@@ -231,7 +233,8 @@ export class ApiServer {
     const wrong = await this.#fail(fault);
     if (wrong !== undefined) return wrong;
     if (user === undefined) throw unauthorized();
-    if (this.denied.includes(`${verb} ${resource}`)) {
+    const powerless = user === this.#options.powerless;
+    if (powerless || this.denied.includes(`${verb} ${resource}`)) {
       throw forbidden(user, verb, resource);
     }
     return verb === "list" || verb === "watch"

@@ -5,6 +5,8 @@
  *     deno task golden             tests/golden/rtnetlink.txt, in a namespace here
  *     deno task golden nftables    tests/golden/nftables.txt, the same with nft
  *     deno task golden wireguard   tests/golden/wireguard.txt, in the guest
+ *     deno task golden nodes       tests/golden/protobuf/recorded.jsonl, of a real
+ *                                  API server (deno task test:kube builds it)
  *
  * In the file a line `$ …` is the command, `> …` a message to the kernel, `< …`
  * a datagram from it; more rows of the same are indented. Keys are throw-away.
@@ -13,6 +15,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { inOwnPlace } from "../kube/own_place.ts";
 
 interface Capture {
   readonly command: string;
@@ -257,6 +260,15 @@ async function main(set: string | undefined): Promise<void> {
     const vm = fileURLToPath(new URL("../vm/main.ts", import.meta.url));
     const inGuest = ["deno", "run", "-A", "--no-check", self, `${set}-here`];
     await run([...deno, vm, "--", "--out", here, ...inGuest]);
+    return;
+  }
+  if (set === "nodes") {
+    const self = fileURLToPath(
+      new URL("../kube/record_nodes.ts", import.meta.url),
+    );
+    const { signal } = new AbortController();
+    const out = `${here}/protobuf/recorded.jsonl`;
+    Deno.exitCode = await inOwnPlace(() => [...deno, self, out], { signal });
     return;
   }
   const file = set ?? "rtnetlink";

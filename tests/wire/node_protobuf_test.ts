@@ -18,6 +18,7 @@ import {
 } from "../fakes/api_protobuf.ts";
 import { type JsonList, listText } from "../fakes/api_list.ts";
 import { isObject, type JsonObject } from "../fakes/api_store.ts";
+import { damaged } from "../support/damaged.ts";
 import { heartbeat, kubeletNode } from "../support/kubelet_node.ts";
 import { Random } from "../support/random.ts";
 
@@ -414,31 +415,6 @@ Deno.test("a Node that cannot be read costs only itself", () => {
   assert.equal(decoder.event(frameOf("ADDED", fine)).kind, "upsert");
   assert.throws(() => decoder.event(Uint8Array.of(0x0a, 0x09)), SyntaxError);
 });
-
-/** Some bytes changed, taken away, put in or doubled. */
-function damaged(bytes: Uint8Array, random: Random): Uint8Array {
-  const copy = [...bytes];
-  const at = random.below(copy.length + 1);
-  const count = random.pick([1, 1, 2, 8, 100]);
-  switch (random.below(5)) {
-    case 0:
-      return Uint8Array.from(copy.slice(0, at));
-    case 1:
-      copy.splice(at, count);
-      break;
-    case 2:
-      copy.splice(at, 0, ...random.bytes(count));
-      break;
-    case 3:
-      copy.splice(at, 0, ...copy.slice(at, at + count));
-      break;
-    default:
-      for (let times = 0; times < count; times++) {
-        copy[random.below(copy.length)] = random.below(256);
-      }
-  }
-  return Uint8Array.from(copy);
-}
 
 Deno.test("whatever the bytes, an event comes out or a SyntaxError, and the next is right", () => {
   const decoder = new NodeProtobuf(WANTED);
