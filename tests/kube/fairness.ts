@@ -34,7 +34,7 @@ export async function holdOnlySeat(
       },
     },
   });
-  await admin.create(SCHEMAS, {
+  const { metadata } = await admin.create(SCHEMAS, {
     metadata: { name: user },
     spec: {
       priorityLevelConfiguration: { name: user },
@@ -50,13 +50,18 @@ export async function holdOnlySeat(
       }],
     },
   });
-  const client = plane.as(user, [AGENTS]);
+  using client = plane.as(user, [AGENTS]);
+  await eventually("the API server puts him there", async () => {
+    const { headers, body } = await client.open("GET", NODES);
+    await body?.cancel();
+    return headers.get("x-kubernetes-pf-flowschema-uid") === metadata.uid ||
+      undefined;
+  });
   const sitting = new AbortController();
   const request = patchWithoutEnd(plane, user, sitting.signal);
   await eventually("the API server has no seat left", async () => {
     return (await client.call("GET", NODES)).status === 429 || undefined;
   });
-  client[Symbol.dispose]();
   return {
     async [Symbol.asyncDispose](): Promise<void> {
       sitting.abort();
@@ -77,14 +82,19 @@ async function patchWithoutEnd(
   const client = Deno.createHttpClient({
     ...{ caCerts: [credentials.ca], cert, key, http2: false },
   });
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(new TextEncoder().encode("{")),
-  });
   try {
-    await fetch(`${url}${NODES}/node-0/status`, {
-      ...{ method: "PATCH", body, client, signal },
-      headers: { "content-type": STRATEGIC_MERGE },
-    });
+    // An answer is a refusal: somebody else had the seat at that moment.
+    while (!signal.aborted) {
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) =>
+          controller.enqueue(new TextEncoder().encode("{")),
+      });
+      const answer = await fetch(`${url}${NODES}/node-0/status`, {
+        ...{ method: "PATCH", body, client, signal },
+        headers: { "content-type": STRATEGIC_MERGE },
+      });
+      await answer.body?.cancel();
+    }
   } catch {
     /* aborted */
   } finally {

@@ -11,11 +11,12 @@ import { eventually } from "../lab/harness.ts";
 import { auditFlags } from "./audit.ts";
 import { holdOnlySeat } from "./fairness.ts";
 import { addKubeletNodes, addNode, NODES, setKey } from "./nodes.ts";
+import { ownNodeTests } from "./own_node.ts";
 import { SharedPlane } from "./shared_plane.ts";
 import { addServiceAccount, signedToken, TokenFolder } from "./tokens.ts";
 import { allowAgents, denyAgents, Watcher } from "./watcher.ts";
 
-/** Has nothing to do all the while: only bookmarks come to it. */
+/** Lives as long as the API server. */
 let quiet: Watcher;
 
 const shared = new SharedPlane(
@@ -243,8 +244,10 @@ shared.test(
   },
 );
 
+ownNodeTests(shared);
+
 shared.test(
-  "bookmarks come in the silence: a watch without events lives on, the same one",
+  "a bookmark comes about every minute, so that a watch that lives on is never silent for long",
   async () => {
     await using watcher = quiet;
     // One comes soon after the list; the next is due after a minute.

@@ -68,6 +68,35 @@ export interface WatcherOptions {
   /** Of each watch, instead of the five to ten minutes. */
   readonly watchSeconds?: number;
   readonly clock?: Clock;
+  /** Whose condition is told, too. */
+  readonly ownNode?: string;
+  /** Called after each change of what it has. */
+  readonly onChange?: () => void;
+}
+
+/** Tells that something has changed. */
+class TellingSink extends FakeSink {
+  readonly #changed: () => void;
+
+  constructor(changed: () => void) {
+    super();
+    this.#changed = changed;
+  }
+
+  override replace(nodes: readonly NodeRecord[]): void {
+    super.replace(nodes);
+    this.#changed();
+  }
+
+  override upsert(node: NodeRecord): void {
+    super.upsert(node);
+    this.#changed();
+  }
+
+  override remove(name: string): void {
+    super.remove(name);
+    this.#changed();
+  }
 }
 
 interface Heard {
@@ -85,7 +114,7 @@ interface Refused {
 
 export class Watcher implements AsyncDisposable {
   readonly client: KubeClient;
-  readonly sink = new FakeSink();
+  readonly sink: FakeSink;
   readonly log = new MemoryLog();
   readonly reflector: Reflector;
   /** Every event, in order. */
@@ -94,16 +123,20 @@ export class Watcher implements AsyncDisposable {
   readonly refused: Refused[] = [];
   readonly #plane: ControlPlane;
   readonly #user: string;
+  readonly #ownNode: string | undefined;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
   private constructor(
     plane: ControlPlane,
     client: KubeClient,
-    { user, watchSeconds, clock = systemClock }: WatcherOptions,
+    options: WatcherOptions,
   ) {
+    const { user, watchSeconds, clock = systemClock, onChange } = options;
     this.#plane = plane;
     this.#user = user;
+    this.#ownNode = options.ownNode;
+    this.sink = new TellingSink(onChange ?? (() => {}));
     this.client = client;
     const { sink, log } = this;
     const lister = this.#writingDown(client, watchSeconds);
@@ -129,7 +162,9 @@ export class Watcher implements AsyncDisposable {
           serviceAccountDir,
         }),
     });
-    const client = new KubeClient(access, { clock, annotation: KEY, json });
+    const { ownNode } = options;
+    const wanted = { annotation: KEY, ownNode };
+    const client = new KubeClient(access, { clock, json, ...wanted });
     return new Watcher(plane, client, options);
   }
 
@@ -196,9 +231,8 @@ export class Watcher implements AsyncDisposable {
 
   async #truth(): Promise<readonly NodeRecord[]> {
     const { items } = await this.#plane.admin.get("/api/v1/nodes");
-    return byName(
-      items.map((item: unknown) => nodeFromJson(item, { annotation: KEY })),
-    );
+    const wanted = { annotation: KEY, ownNode: this.#ownNode };
+    return byName(items.map((item: unknown) => nodeFromJson(item, wanted)));
   }
 
   #writingDown(client: KubeClient, watchSeconds?: number): NodeLister {
