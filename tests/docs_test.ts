@@ -10,6 +10,7 @@ import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { helpText } from "../mod/core/config.ts";
 import { tableText } from "../mod/core/nft_text.ts";
+import { pageAfter, pageWith, readCases } from "./kube/conformance_doc.ts";
 import { testTable } from "./support/tables.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -32,6 +33,26 @@ Deno.test("the README's options are those of clusternet run --help", () => {
     read("README.md"),
   ) ?? [];
   assert.equal(block, helpText().trimEnd() + "\n");
+});
+
+Deno.test("docs/conformance.md is as deno task conformance --write writes it", () => {
+  const page = read("docs/conformance.md");
+  assert.equal(pageWith(page, readCases(page)), page);
+});
+
+Deno.test("pageAfter() changes the column of the family that was run, and no other", () => {
+  const page = read("docs/conformance.md");
+  const known = readCases(page);
+  const [first = "", ...others] = known.keys();
+  const result = { name: first, seconds: 1, output: "" } as const;
+  const after = readCases(pageAfter(page, {
+    family: "ipv6",
+    results: [{ ...result, outcome: "skipped", reason: "no time" }],
+    all: [first, ...others],
+  }));
+  const expected = new Map(known)
+    .set(first, { ...known.get(first), "ipv6": "skipped: no time" });
+  assert.deepEqual(after, expected);
 });
 
 Deno.test("docs/install.md has the options of install and uninstall", () => {

@@ -170,6 +170,16 @@ export const KUBE_NEEDS: readonly Need[] = [
     anyOf: ["curl"],
   },
   {
+    package: "bind9-dnsutils",
+    why: "the same: names (dig, nslookup)",
+    anyOf: ["dig"],
+  },
+  {
+    package: "netcat-openbsd",
+    why: "the same: UDP (nc)",
+    anyOf: ["nc.openbsd"],
+  },
+  {
     package: "conntrack",
     why: "kube-proxy ends the flows of a Service's former pods with it",
     anyOf: ["conntrack"],
