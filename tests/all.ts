@@ -8,6 +8,7 @@
 
 import { COMPILER, installMissing, missingPackages } from "./lab/needs.ts";
 import {
+  IMAGE_NEEDS,
   KUBE_NEEDS,
   LAB_TEST_NEEDS,
   PACK_NEEDS,
@@ -67,7 +68,7 @@ const STAGES: readonly Stage[] = [
     name: "kube",
     what: "a real Kubernetes cluster: control plane, kubelets, containerd",
     task: "test:kube",
-    needs: [COMPILER, ...KUBE_NEEDS],
+    needs: [COMPILER, ...IMAGE_NEEDS, ...KUBE_NEEDS],
   },
   {
     name: "vm",

@@ -44,19 +44,9 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
   },
 ];
 
-/** Of the builds, and of the tests of what they make. */
-export const PACK_NEEDS: readonly Need[] = [
+/** Of the executable and the image. */
+export const IMAGE_NEEDS: readonly Need[] = [
   { package: "gcc", why: "compiles shim and launcher", anyOf: ["cc"] },
-  {
-    package: "gcc-aarch64-linux-gnu",
-    why: "compiles them for aarch64",
-    anyOf: ["aarch64-linux-gnu-gcc"],
-  },
-  {
-    package: "qemu-user",
-    why: "runs the executable of aarch64",
-    anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
-  },
   {
     package: "libc6-dev",
     why: "the static C library of the launcher",
@@ -71,6 +61,27 @@ export const PACK_NEEDS: readonly Need[] = [
     package: "nettle-dev",
     why: "sums up, in the launcher",
     anyOf: libraries("libnettle.a"),
+  },
+  {
+    package: "zstd",
+    why: "packs Deno into the executable",
+    anyOf: ["zstd"],
+  },
+  { package: "buildah", why: "builds the image", anyOf: ["buildah"] },
+];
+
+/** Of the builds, and of the tests of what they make. */
+export const PACK_NEEDS: readonly Need[] = [
+  ...IMAGE_NEEDS,
+  {
+    package: "gcc-aarch64-linux-gnu",
+    why: "compiles shim and launcher for aarch64",
+    anyOf: ["aarch64-linux-gnu-gcc"],
+  },
+  {
+    package: "qemu-user",
+    why: "runs the executable of aarch64",
+    anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
   },
   {
     package: "busybox-static",
@@ -88,11 +99,6 @@ export const PACK_NEEDS: readonly Need[] = [
     anyOf: ["/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"],
   },
   {
-    package: "zstd",
-    why: "packs Deno into the executable",
-    anyOf: ["zstd"],
-  },
-  {
     package: "lintian",
     why: "judges the Debian package",
     anyOf: ["lintian"],
@@ -107,7 +113,6 @@ export const PACK_NEEDS: readonly Need[] = [
     why: "ends an installation before its every system call",
     anyOf: ["strace"],
   },
-  { package: "buildah", why: "builds the image", anyOf: ["buildah"] },
   {
     package: "golang-github-containers-common",
     why: "the default seccomp profile of containers",

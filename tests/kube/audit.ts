@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Flags } from "./control_plane.ts";
 
@@ -18,7 +19,11 @@ export interface Served {
   readonly code: number;
   /** When it came: milliseconds since 1970. */
   readonly at: number;
+  /** "X509SHA256=…": by that certificate; "JTI=…": by that token. */
+  readonly credential: string;
 }
+
+const CREDENTIAL = "authentication.kubernetes.io/credential-id";
 
 const POLICY = {
   apiVersion: "audit.k8s.io/v1",
@@ -59,6 +64,7 @@ export function servedIn(folder: string): readonly Served[] {
       path,
       code: event.responseStatus?.code ?? 0,
       at: Date.parse(event.requestReceivedTimestamp),
+      credential: event.user?.extra?.[CREDENTIAL]?.[0] ?? "",
     });
   }
   return [...seen.values()];
@@ -72,4 +78,13 @@ function linesOf(file: string): readonly string[] {
 /** In short: "stream", "watch", "watch 429". */
 export function shortly({ kind, code }: Served): string {
   return code === 200 ? kind : `${kind} ${code}`;
+}
+
+/** What the log calls the first certificate of a PEM text. */
+export function credentialOf(pem: string): string {
+  const [, text = ""] =
+    /-----BEGIN CERTIFICATE-----([^]*?)-----END CERTIFICATE-----/.exec(pem) ??
+      [];
+  const sum = createHash("sha256").update(Uint8Array.fromBase64(text));
+  return `X509SHA256=${sum.digest("hex")}`;
 }

@@ -174,13 +174,15 @@ export class Cluster implements AsyncDisposable {
     await this.admin.delete(`/api/v1/nodes/${name}`);
   }
 
-  /** Until each Node is there and has its podCIDRs. */
+  /** Until each Node is there and has its podCIDRs, unless the cluster was started without node IPAM. */
   async registered(): Promise<void> {
-    const families = this.plan.clusterCidrs.length;
+    const { flags } = this.options;
+    const ipam = flags?.["kube-controller-manager"]?.["allocate-node-cidrs"];
+    const families = ipam === "false" ? 0 : this.plan.clusterCidrs.length;
     for (const { name } of this.nodes) {
       await this.admin.until(
         `/api/v1/nodes/${name}`,
-        ({ spec }) => spec.podCIDRs?.length === families,
+        ({ spec }) => (spec.podCIDRs?.length ?? 0) >= families,
         { what: `${name} has podCIDRs` },
       );
     }

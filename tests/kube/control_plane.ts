@@ -109,9 +109,10 @@ export class ControlPlane implements AsyncDisposable {
     await this.#answers("etcd", `${url}/health`);
   }
 
-  async startApiServer(): Promise<void> {
+  /** @param now flags in place of those of all its starts */
+  async startApiServer(now: Flags = {}): Promise<void> {
     const { port = 6443 } = this.options;
-    this.#start("kube-apiserver", this.#apiServerFlags(port));
+    this.#start("kube-apiserver", this.#apiServerFlags(port), now);
     await this.ready();
   }
 
@@ -168,7 +169,8 @@ export class ControlPlane implements AsyncDisposable {
     };
   }
 
-  startControllers(): void {
+  /** @param now flags in place of those of all its starts */
+  startControllers(now: Flags = {}): void {
     const { files } = this.credentials;
     this.#start("kube-controller-manager", {
       "kubeconfig": this.kubeconfig("system:kube-controller-manager"),
@@ -186,7 +188,7 @@ export class ControlPlane implements AsyncDisposable {
       "secure-port": "0",
       "node-monitor-period": "2s",
       "node-monitor-grace-period": "20s",
-    });
+    }, now);
   }
 
   startScheduler(): void {
@@ -269,9 +271,9 @@ export class ControlPlane implements AsyncDisposable {
     return (this.options.serviceCidrs ?? [DEFAULT_SERVICE_CIDR]).join(",");
   }
 
-  #start(program: Program, own: Flags): void {
+  #start(program: Program, own: Flags, now: Flags = {}): void {
     const { tools, folder, env, programs } = this.options;
-    const flags = { ...own, ...this.options.flags?.[program] };
+    const flags = { ...own, ...this.options.flags?.[program], ...now };
     const path = programs?.[program] ?? tools.path(program);
     this.#running.set(
       program,

@@ -54,6 +54,16 @@ export async function withCluster(
   }
 }
 
+/** Steps of one test, each of which needs those before it. @throws {Error} after the first that fails */
+export async function inOrder(
+  t: Deno.TestContext,
+  steps: Readonly<Record<string, () => Promise<void>>>,
+): Promise<void> {
+  for (const [name, body] of Object.entries(steps)) {
+    if (!await t.step(name, body)) throw new Error("Cannot go on without that");
+  }
+}
+
 const LINES_SHOWN = 8;
 
 /** The end of each log in that folder. */

@@ -7,7 +7,7 @@
  */
 
 import { join } from "node:path";
-import { type Child, labEnv } from "../lab/exec.ts";
+import { type Child, labEnv, SHELL } from "../lab/exec.ts";
 import { LINK } from "../lab/node.ts";
 import type { LabPlan, NodePlan } from "../lab/plan.ts";
 import type { Space } from "../lab/space.ts";
@@ -21,6 +21,7 @@ import {
 } from "./control_plane.ts";
 import { kubeconfigText } from "./credentials.ts";
 import { containerdConfig, kubeletConfig } from "./node_files.ts";
+import { removeControlGroups } from "./own_place.ts";
 import type { Tools } from "./tools.ts";
 
 /** What all nodes of a cluster share. */
@@ -112,10 +113,10 @@ export class KubeNode {
   async startContainerd(): Promise<void> {
     const file = join(this.folder, "containerd.toml");
     Deno.writeTextFileSync(file, containerdConfig());
-    const child = this.start("containerd", [
-      this.settings.tools.path("containerd"),
-      `--config=${file}`,
-    ]);
+    const child = this.start(
+      "containerd",
+      inGroup([this.settings.tools.path("containerd"), `--config=${file}`]),
+    );
     await child.line(/containerd successfully booted/, { withinMs: START_MS });
   }
 
@@ -134,14 +135,12 @@ export class KubeNode {
 
   /** Registers the Node by a bootstrap certificate, then rotates its own. */
   startKubelet(flags: Flags = {}): Child {
-    const { plane, plan, cgroup, tools } = this.settings;
+    const { plane, plan, tools } = this.settings;
     const config = join(this.folder, "kubelet.json");
     const { ca } = plane.credentials.files;
     Deno.writeTextFileSync(
       config,
-      JSON.stringify(
-        kubeletConfig({ ca, cgroup: `${cgroup}/${this.name}`, plan }),
-      ),
+      JSON.stringify(kubeletConfig({ ca, plan })),
     );
     const bootstrap = join(this.folder, "bootstrap.kubeconfig");
     const { cert, key } = plane.credentials.user(`bootstrap:${this.name}`, [
@@ -155,17 +154,20 @@ export class KubeNode {
       }),
       { mode: 0o600 },
     );
-    return this.start("kubelet", [
-      tools.path("kubelet"),
-      ...flagTexts({
-        "config": config,
-        "bootstrap-kubeconfig": bootstrap,
-        "kubeconfig": KUBELET_CONF,
-        "hostname-override": this.name,
-        "node-ip": this.plan.internalIps.join(","),
-        ...flags,
-      }),
-    ]);
+    return this.start(
+      "kubelet",
+      inGroup([
+        tools.path("kubelet"),
+        ...flagTexts({
+          "config": config,
+          "bootstrap-kubeconfig": bootstrap,
+          "kubeconfig": KUBELET_CONF,
+          "hostname-override": this.name,
+          "node-ip": this.plan.internalIps.join(","),
+          ...flags,
+        }),
+      ]),
+    );
   }
 
   /** @param mode "iptables" or "nftables" */
@@ -229,9 +231,10 @@ export class KubeNode {
     return child;
   }
 
-  /** Power off and on: every process, link and file below /run is gone. */
+  /** Power off and on: every process, link, control group and file below /run is gone. */
   async reboot(): Promise<void> {
     await this.end();
+    await removeControlGroups(groupOf(this.plan, this.settings));
     this.#space = await boot(this.plan, this.settings);
     await this.startWireguardGo();
     await this.startContainerd();
@@ -251,7 +254,7 @@ export class KubeNode {
     const mounts = Deno.readLinkSync(
       `/proc/${this.#space.holder.pid}/ns/mnt`,
     );
-    const group = `:/${this.settings.cgroup}/${this.name}/`;
+    const group = `:/${groupOf(this.plan, this.settings)}/`;
     for (const { name: pid } of Deno.readDirSync("/proc")) {
       if (!/^\d+$/.test(pid)) continue;
       try {
@@ -272,6 +275,13 @@ function folderOf(
   return join(folder, plan.name);
 }
 
+function groupOf(
+  { name }: NodePlan,
+  { cgroup }: { readonly cgroup: string },
+): string {
+  return `${cgroup}/${name}`;
+}
+
 /** What a machine of its own would have, laid over this machine's. */
 async function boot(plan: NodePlan, settings: NodeSettings): Promise<Space> {
   const folder = folderOf(plan, settings);
@@ -280,8 +290,60 @@ async function boot(plan: NodePlan, settings: NodeSettings): Promise<Space> {
     underlay,
     env,
     ownName: true,
-    setup: mountsOf(folder, pluginDir),
+    setup: groupsOf(groupOf(plan, settings)) + mountsOf(folder, pluginDir),
   });
+}
+
+/**
+ * Shell lines: the node's control group is the root of all that it sees, in each
+ * hierarchy of version 1 and in the one of version 2. So what its pods leave there
+ * is found with the place, and no kubelet finds the pods of another.
+ */
+function groupsOf(group: string): string {
+  return `
+for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
+  [ -f $root/cgroup.procs ] || continue
+  at=$root
+  for part in ${group.replaceAll("/", " ")}; do
+    if [ -f $at/cgroup.subtree_control ]; then
+      for name in $(cat $at/cgroup.controllers); do
+        echo +$name > $at/cgroup.subtree_control
+      done
+    fi
+    mkdir -p $at/$part
+    for file in cpuset.cpus cpuset.mems; do
+      if [ $root = /sys/fs/cgroup/cpuset ]; then cat $at/$file > $at/$part/$file; fi
+    done
+    at=$at/$part
+  done
+  mount --bind $at $root
+done
+`;
+}
+
+/**
+ * The command, to which the node's control group is the root as well where names
+ * are told: cgroup_namespaces(7). In version 2 a group that has others in it can
+ * have no process of its own.
+ */
+function inGroup(command: readonly string[]): readonly string[] {
+  const each = `
+for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
+  [ -f $root/cgroup.procs ] || continue`;
+  const join = `${each}
+  echo $$ > $root/cgroup.procs
+done
+exec unshare --cgroup -- "$@"`;
+  const stepAside = `${each}
+  [ -f $root/cgroup.subtree_control ] || continue
+  mkdir -p $root/services
+  echo $$ > $root/services/cgroup.procs
+done
+exec "$@"`;
+  return [
+    ...[SHELL, "-euc", join, SHELL],
+    ...[SHELL, "-euc", stepAside, SHELL, ...command],
+  ];
 }
 
 /** Shell lines. */

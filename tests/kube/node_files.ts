@@ -50,10 +50,9 @@ export function serviceFamilies(
 export function kubeletConfig(options: {
   /** File of the authority that signs clients. */
   readonly ca: string;
-  readonly cgroup: string;
   readonly plan: LabPlan;
 }): unknown {
-  const { ca, cgroup, plan } = options;
+  const { ca, plan } = options;
   const family = plan.underlay[0] ?? 4;
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
@@ -69,9 +68,7 @@ export function kubeletConfig(options: {
     clusterDNS: [CLUSTER_DNS[serviceFamilies(plan)[0] ?? 4]],
     clusterDomain: "cluster.local",
     rotateCertificates: true,
-    // The machine's control groups are as they are; ours lie in one of them.
     cgroupDriver: "cgroupfs",
-    cgroupRoot: `/${cgroup}`,
     cgroupsPerQOS: false,
     enforceNodeAllocatable: [],
     failCgroupV1: false,

@@ -108,14 +108,19 @@ function placeCommand(command: readonly string[]): readonly string[] {
 const BURIAL_MS = 10_000;
 
 async function removePlace({ folder, cgroup }: Place): Promise<void> {
+  await removeControlGroups(cgroup);
+  await Deno.remove(folder, { recursive: true });
+}
+
+/** Of processes that have been killed, in each hierarchy. */
+export async function removeControlGroups(path: string): Promise<void> {
   const deadline = performance.now() + BURIAL_MS;
   for (const hierarchy of hierarchies()) {
-    while (!removeTree(join(hierarchy, cgroup))) {
+    while (!removeTree(join(hierarchy, path))) {
       if (performance.now() > deadline) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-  await Deno.remove(folder, { recursive: true });
 }
 
 const CGROUPS = "/sys/fs/cgroup";

@@ -10,7 +10,7 @@ import { must, run, type RunResult } from "../lab/exec.ts";
 import { Probe, probeText } from "../lab/probe.ts";
 import type { Cluster } from "./cluster.ts";
 import { AGNHOST_IMAGE } from "./images.ts";
-import { isReady } from "./kube_api.ts";
+import { isReady, type KubeObject } from "./kube_api.ts";
 import type { KubeNode } from "./kube_node.ts";
 
 export interface PodOptions {
@@ -114,14 +114,21 @@ export async function podReady(
     withinMs: 60_000,
   });
   const node = cluster.node(pod.spec.nodeName);
-  const id = pod.status.containerStatuses[0].containerID.replace(/^.*\//, "");
-  const state = `/run/containerd/io.containerd.runtime.v2.task/k8s.io/${id}`;
-  const pid = await node.space.must(["cat", `${state}/init.pid`]);
   return new RunningPod(node, {
     name,
-    pid: Number(pid),
+    pid: await containerPid(node, pod),
     addresses: pod.status.podIPs.map(({ ip }: { ip: string }) => ip),
   });
+}
+
+/** Of a pod's first container, as this process sees it. */
+export async function containerPid(
+  node: KubeNode,
+  { status }: KubeObject,
+): Promise<number> {
+  const id = status.containerStatuses[0].containerID.replace(/^.*\//, "");
+  const state = `/run/containerd/io.containerd.runtime.v2.task/k8s.io/${id}`;
+  return Number(await node.space.must(["cat", `${state}/init.pid`]));
 }
 
 /** Ends it and waits until it is gone. */

@@ -8,9 +8,10 @@
 
 import { inTurns } from "../lab/exec.ts";
 import { missingPackages } from "../lab/needs.ts";
-import { KUBE_NEEDS } from "../needs.ts";
+import { IMAGE_NEEDS, KUBE_NEEDS } from "../needs.ts";
 import { untilInterrupted } from "../support/interrupted.ts";
 import { needsText } from "../support/packages.ts";
+import { makeAgentImage, wantsAgentImage } from "./agent_image.ts";
 import { inOwnPlace } from "./own_place.ts";
 import { buildTools, goIsMissing } from "./tools.ts";
 
@@ -19,7 +20,9 @@ async function main(args: readonly string[]): Promise<number> {
   const files = given.length > 0 ? given : await testFiles();
   const noGo = await goIsMissing();
   if (noGo !== undefined) return withoutGo(noGo);
-  const missing = await missingPackages({ lab: true, needs: KUBE_NEEDS });
+  const image = files.some(wantsAgentImage);
+  const needs = image ? [...KUBE_NEEDS, ...IMAGE_NEEDS] : KUBE_NEEDS;
+  const missing = await missingPackages({ lab: true, needs });
   if (missing.length > 0) {
     console.error(
       `kube: these Debian packages are missing:\n${needsText(missing)}`,
@@ -28,6 +31,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   return await untilInterrupted("kube", async (signal) => {
     await buildTools({ say: (text) => console.log(`kube: ${text}`), signal });
+    if (image) {
+      console.log("kube: the agent's image");
+      await makeAgentImage();
+    }
     const started = performance.now();
     const codes = await inTurns(
       files,
