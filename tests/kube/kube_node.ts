@@ -7,12 +7,13 @@
  */
 
 import { join } from "node:path";
-import { type Child, labEnv, SHELL } from "../lab/exec.ts";
+import { type Child, labEnv } from "../lab/exec.ts";
 import { LINK } from "../lab/node.ts";
 import type { LabPlan, NodePlan } from "../lab/plan.ts";
 import type { Space } from "../lab/space.ts";
 import { bootSpace } from "../lab/underlay.ts";
 import { startWireguardGo, type WireGuard } from "../lab/wireguard.ts";
+import { groupSetup, inGroup, removeControlGroups } from "./control_groups.ts";
 import {
   type ControlPlane,
   type Flags,
@@ -21,7 +22,6 @@ import {
 } from "./control_plane.ts";
 import { kubeconfigText } from "./credentials.ts";
 import { containerdConfig, kubeletConfig } from "./node_files.ts";
-import { removeControlGroups } from "./own_place.ts";
 import type { Tools } from "./tools.ts";
 
 /** What all nodes of a cluster share. */
@@ -290,60 +290,8 @@ async function boot(plan: NodePlan, settings: NodeSettings): Promise<Space> {
     underlay,
     env,
     ownName: true,
-    setup: groupsOf(groupOf(plan, settings)) + mountsOf(folder, pluginDir),
+    setup: groupSetup(groupOf(plan, settings)) + mountsOf(folder, pluginDir),
   });
-}
-
-/**
- * Shell lines: the node's control group is the root of all that it sees, in each
- * hierarchy of version 1 and in the one of version 2. So what its pods leave there
- * is found with the place, and no kubelet finds the pods of another.
- */
-function groupsOf(group: string): string {
-  return `
-for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
-  [ -f $root/cgroup.procs ] || continue
-  at=$root
-  for part in ${group.replaceAll("/", " ")}; do
-    if [ -f $at/cgroup.subtree_control ]; then
-      for name in $(cat $at/cgroup.controllers); do
-        echo +$name > $at/cgroup.subtree_control
-      done
-    fi
-    mkdir -p $at/$part
-    for file in cpuset.cpus cpuset.mems; do
-      if [ $root = /sys/fs/cgroup/cpuset ]; then cat $at/$file > $at/$part/$file; fi
-    done
-    at=$at/$part
-  done
-  mount --bind $at $root
-done
-`;
-}
-
-/**
- * The command, to which the node's control group is the root as well where names
- * are told: cgroup_namespaces(7). In version 2 a group that has others in it can
- * have no process of its own.
- */
-function inGroup(command: readonly string[]): readonly string[] {
-  const each = `
-for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
-  [ -f $root/cgroup.procs ] || continue`;
-  const join = `${each}
-  echo $$ > $root/cgroup.procs
-done
-exec unshare --cgroup -- "$@"`;
-  const stepAside = `${each}
-  [ -f $root/cgroup.subtree_control ] || continue
-  mkdir -p $root/services
-  echo $$ > $root/services/cgroup.procs
-done
-exec "$@"`;
-  return [
-    ...[SHELL, "-euc", join, SHELL],
-    ...[SHELL, "-euc", stepAside, SHELL, ...command],
-  ];
 }
 
 /** Shell lines. */

@@ -8,9 +8,9 @@
  * @module
  */
 
-import { join } from "node:path";
 import { dieWithUs, labEnv, SHELL } from "../lab/exec.ts";
 import { eachLine } from "../support/lines.ts";
+import { removeControlGroups } from "./control_groups.ts";
 
 /** Set in the place: the folder for everything that the cluster writes. */
 const FOLDER = "KUBE_TEST_FOLDER";
@@ -104,48 +104,7 @@ function placeCommand(command: readonly string[]): readonly string[] {
   ];
 }
 
-/** Milliseconds that the kernel may take to bury everybody. */
-const BURIAL_MS = 10_000;
-
 async function removePlace({ folder, cgroup }: Place): Promise<void> {
   await removeControlGroups(cgroup);
   await Deno.remove(folder, { recursive: true });
-}
-
-/** Of processes that have been killed, in each hierarchy. */
-export async function removeControlGroups(path: string): Promise<void> {
-  const deadline = performance.now() + BURIAL_MS;
-  for (const hierarchy of hierarchies()) {
-    while (!removeTree(join(hierarchy, path))) {
-      if (performance.now() > deadline) break;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
-
-const CGROUPS = "/sys/fs/cgroup";
-
-/** Of version 1 each controller's, and of version 2 the one. */
-function hierarchies(): readonly string[] {
-  return [CGROUPS, ...subfolders(CGROUPS)];
-}
-
-function subfolders(path: string): readonly string[] {
-  try {
-    return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
-      .map(({ name }) => join(path, name));
-  } catch {
-    return [];
-  }
-}
-
-/** Folders alone: the files in a control group go with it. @returns is it gone? */
-function removeTree(path: string): boolean {
-  for (const folder of subfolders(path)) removeTree(folder);
-  try {
-    Deno.removeSync(path);
-    return true;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
-  }
 }
