@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseOptions, wholeNumber } from "../support/command_line.ts";
 import type { ClusterOptions } from "./cluster.ts";
 import { FAMILIES } from "./conformance_cluster.ts";
 
@@ -59,12 +59,18 @@ const MOST_PARALLEL = 16;
 export function parseConformanceArgs(
   args: readonly string[],
 ): ConformanceCommand | "help" {
-  const { values, positionals } = parse(args);
+  const values = parseOptions("it", args, {
+    "family": { type: "string", multiple: true },
+    "focus": { type: "string" },
+    "proxy": { type: "string" },
+    "parallel": { type: "string" },
+    "more": { type: "boolean" },
+    "list": { type: "boolean" },
+    "write": { type: "boolean" },
+    "no-install": { type: "boolean" },
+    "help": { type: "boolean", short: "h" },
+  });
   if (values.help === true) return "help";
-  const [extra] = positionals;
-  if (extra !== undefined) {
-    throw new SyntaxError(`Cannot use "${extra}": it takes only options`);
-  }
   const { family = Object.keys(FAMILIES), proxy = "nftables" } = values;
   const unknown = family.find((each) => !(each in FAMILIES));
   if (unknown !== undefined) {
@@ -82,7 +88,11 @@ export function parseConformanceArgs(
     run: {
       proxy,
       focus: patternOf(values.focus ?? ""),
-      parallel: countOf(values.parallel ?? "4"),
+      parallel: wholeNumber("--parallel", values.parallel, {
+        least: 1,
+        most: MOST_PARALLEL,
+        otherwise: 4,
+      }),
       more: values.more ?? false,
       list: values.list ?? false,
       write: values.write ?? false,
@@ -100,52 +110,5 @@ function patternOf(text: string): string {
       `Cannot use --focus ${text}: write a regular expression`,
       { cause },
     );
-  }
-}
-
-function countOf(text: string): number {
-  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (count >= 1 && count <= MOST_PARALLEL) return count;
-  throw new SyntaxError(
-    `Cannot use --parallel ${text}: write a whole number from 1 to ${MOST_PARALLEL}`,
-  );
-}
-
-interface Parsed {
-  readonly values: {
-    readonly family?: readonly string[] | undefined;
-    readonly focus?: string | undefined;
-    readonly proxy?: string | undefined;
-    readonly parallel?: string | undefined;
-    readonly more?: boolean | undefined;
-    readonly list?: boolean | undefined;
-    readonly write?: boolean | undefined;
-    readonly "no-install"?: boolean | undefined;
-    readonly help?: boolean | undefined;
-  };
-  readonly positionals: readonly string[];
-}
-
-function parse(args: readonly string[]): Parsed {
-  try {
-    return parseArgs({
-      args: args.filter((arg) => arg !== "--"),
-      allowPositionals: true,
-      options: {
-        "family": { type: "string", multiple: true },
-        "focus": { type: "string" },
-        "proxy": { type: "string" },
-        "parallel": { type: "string" },
-        "more": { type: "boolean" },
-        "list": { type: "boolean" },
-        "write": { type: "boolean" },
-        "no-install": { type: "boolean" },
-        "help": { type: "boolean", short: "h" },
-      },
-    });
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    const [sentence = ""] = text.split(/\.\s/);
-    throw new SyntaxError(sentence, { cause });
   }
 }

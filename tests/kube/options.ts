@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseOptions, wholeNumber } from "../support/command_line.ts";
 
 export interface ClusterCommand {
   readonly nodes: number;
@@ -39,59 +39,28 @@ const MAX_NODES = 20;
 export function parseClusterArgs(
   args: readonly string[],
 ): ClusterCommand | "help" {
-  const { values, positionals } = parse(args);
+  const values = parseOptions("it", args, {
+    "nodes": { type: "string" },
+    "dual-stack": { type: "boolean" },
+    "proxy": { type: "string" },
+    "no-install": { type: "boolean" },
+    "help": { type: "boolean", short: "h" },
+  });
   if (values.help === true) return "help";
-  const [extra] = positionals;
-  if (extra !== undefined) {
-    throw new SyntaxError(`Cannot use "${extra}": it takes only options`);
-  }
-  const { nodes = "2", proxy = "nftables" } = values;
-  const count = /^\d{1,3}$/.test(nodes) ? Number(nodes) : 0;
-  if (count < 1 || count > MAX_NODES) {
-    throw new SyntaxError(
-      `Cannot use --nodes ${nodes}: write a whole number from 1 to ${MAX_NODES}`,
-    );
-  }
+  const { proxy = "nftables" } = values;
   if (proxy !== "iptables" && proxy !== "nftables" && proxy !== "none") {
     throw new SyntaxError(
       `Cannot use --proxy ${proxy}: write nftables, iptables or none`,
     );
   }
   return {
-    nodes: count,
+    nodes: wholeNumber("--nodes", values.nodes, {
+      least: 1,
+      most: MAX_NODES,
+      otherwise: 2,
+    }),
     dualStack: values["dual-stack"] ?? false,
     proxy: proxy === "none" ? undefined : proxy,
     install: !(values["no-install"] ?? false),
   };
-}
-
-interface Parsed {
-  readonly values: {
-    readonly nodes?: string | undefined;
-    readonly "dual-stack"?: boolean | undefined;
-    readonly proxy?: string | undefined;
-    readonly "no-install"?: boolean | undefined;
-    readonly help?: boolean | undefined;
-  };
-  readonly positionals: readonly string[];
-}
-
-function parse(args: readonly string[]): Parsed {
-  try {
-    return parseArgs({
-      args: args.filter((arg) => arg !== "--"),
-      allowPositionals: true,
-      options: {
-        "nodes": { type: "string" },
-        "dual-stack": { type: "boolean" },
-        "proxy": { type: "string" },
-        "no-install": { type: "boolean" },
-        "help": { type: "boolean", short: "h" },
-      },
-    });
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    const [sentence = ""] = text.split(/\.\s/);
-    throw new SyntaxError(sentence, { cause });
-  }
 }

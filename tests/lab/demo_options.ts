@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseOptions, wholeNumber } from "../support/command_line.ts";
 
 export interface DemoOptions {
   readonly nodes: number;
@@ -41,12 +41,14 @@ export function parseDemoArgs(
   args: readonly string[],
   random: number,
 ): DemoOptions | "help" {
-  const { values, positionals } = parse(args);
+  const values = parseOptions("the demo", args, {
+    nodes: { type: "string" },
+    seed: { type: "string" },
+    keep: { type: "boolean" },
+    "no-install": { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  });
   if (values.help === true) return "help";
-  const [extra] = positionals;
-  if (extra !== undefined) {
-    throw new SyntaxError(`Cannot use "${extra}": the demo takes only options`);
-  }
   return {
     nodes: wholeNumber("--nodes", values.nodes, {
       least: 2,
@@ -61,53 +63,4 @@ export function parseDemoArgs(
     keep: values.keep ?? false,
     install: !(values["no-install"] ?? false),
   };
-}
-
-interface Parsed {
-  readonly values: {
-    readonly nodes?: string | undefined;
-    readonly seed?: string | undefined;
-    readonly keep?: boolean | undefined;
-    readonly "no-install"?: boolean | undefined;
-    readonly help?: boolean | undefined;
-  };
-  readonly positionals: readonly string[];
-}
-
-function parse(args: readonly string[]): Parsed {
-  try {
-    return parseArgs({
-      args: args.filter((arg) => arg !== "--"),
-      allowPositionals: true,
-      options: {
-        nodes: { type: "string" },
-        seed: { type: "string" },
-        keep: { type: "boolean" },
-        "no-install": { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    const [sentence = ""] = text.split(/\.\s/);
-    throw new SyntaxError(sentence, { cause });
-  }
-}
-
-function wholeNumber(
-  flag: string,
-  text: string | undefined,
-  range: {
-    readonly least: number;
-    readonly most: number;
-    readonly otherwise: number;
-  },
-): number {
-  const { least, most, otherwise } = range;
-  if (text === undefined) return otherwise;
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
-  if (value >= least && value <= most) return value;
-  throw new SyntaxError(
-    `Cannot use ${flag} ${text}: write a whole number from ${least} to ${most}`,
-  );
 }
