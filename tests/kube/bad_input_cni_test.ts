@@ -10,8 +10,9 @@ import { run } from "../lab/exec.ts";
 import { dataPlane } from "../lab/look.ts";
 import { findPlugins } from "../lab/cni.ts";
 import type { Cluster } from "./cluster.ts";
+import { networkSays } from "./conditions.ts";
 import { withCluster } from "./harness.ts";
-import { conditionOf, type KubeObject } from "./kube_api.ts";
+import type { KubeObject } from "./kube_api.ts";
 import type { KubeNode } from "./kube_node.ts";
 import { createPod, podReady, removePod, runPod } from "./pods.ts";
 
@@ -95,7 +96,7 @@ async function withoutPlugins(
   node: KubeNode,
 ): Promise<void> {
   node.startAgent(FLAGS);
-  await networkSays(
+  await tells(
     cluster,
     node,
     /^Cannot find the CNI plugins ptp, host-local, portmap in \/opt\/cni\/bin, without which pods get no network: install them \(Debian's package is containernetworking-plugins\), or name the container runtime's directory with --cni-bin-dir$/,
@@ -116,7 +117,7 @@ async function withoutPlugins(
 
 async function pluginsCome(cluster: Cluster, node: KubeNode): Promise<void> {
   await installPlugins(node);
-  await networkSays(cluster, node, UP);
+  await tells(cluster, node, UP);
   await podReady(cluster, "first");
   await podReady(cluster, "kept-off");
 }
@@ -129,10 +130,10 @@ async function installPlugins(node: KubeNode): Promise<void> {
 async function otherNetwork(cluster: Cluster, node: KubeNode): Promise<void> {
   await installPlugins(node);
   node.startAgent(FLAGS);
-  await networkSays(cluster, node, UP);
+  await tells(cluster, node, UP);
   const before = await dataPlane(node);
   await put(node, OTHER_TEXT);
-  await networkSays(
+  await tells(
     cluster,
     node,
     /^\/etc\/cni\/net\.d\/05-other\.conflist comes before \/etc\/cni\/net\.d\/10-clusternet\.conflist with the network "other" \(bridge\): container runtimes take the first file, so new pods are not on this network; remove it, or rename it \(mv \S+ \S+\.off\)$/,
@@ -147,7 +148,7 @@ async function otherNetwork(cluster: Cluster, node: KubeNode): Promise<void> {
   await removePod(cluster, "astray");
   assert.equal(await node.space.must(["cat", OTHER]), OTHER_TEXT, "untouched");
   await node.space.sh(`mv ${OTHER} ${OTHER}.off`);
-  await networkSays(cluster, node, UP);
+  await tells(cluster, node, UP);
   const home = await runPod(cluster, { name: "home", node: node.name });
   assert.match(home.address, /^10\.0\./);
 }
@@ -188,20 +189,12 @@ mv ${OTHER}.new ${OTHER}`);
 }
 
 /** Until the Node's condition NetworkUnavailable has that message. */
-async function networkSays(
+function tells(
   { admin }: Cluster,
   { name }: KubeNode,
   message: RegExp,
 ): Promise<void> {
-  await admin.until(
-    `/api/v1/nodes/${name}`,
-    (node) =>
-      message.test(conditionOf(node, "NetworkUnavailable")?.message ?? ""),
-    {
-      what: `NetworkUnavailable of ${name} says ${message}`,
-      withinMs: TOLD_MS,
-    },
-  );
+  return networkSays(admin, name, { message, withinMs: TOLD_MS });
 }
 
 /** Until an event of the pod has such a message. */

@@ -22,9 +22,10 @@ import {
   POD_CIDRS,
   putServerCertificate,
 } from "./bad_inputs.ts";
+import { networkSays } from "./conditions.ts";
 import { newFolder, tellLogs } from "./harness.ts";
 import { Hosts } from "./hosts.ts";
-import { conditionOf, type KubeObject } from "./kube_api.ts";
+import type { KubeObject } from "./kube_api.ts";
 
 const CASES = [...FORBIDDEN, ...CREDENTIALS, ...AWAY, ...POD_CIDRS];
 
@@ -102,7 +103,7 @@ async function breakAndMend(
 ): Promise<void> {
   host.startAgent(await each.well(hosts, host));
   await host.statusIs(/^OK, \d+ peers?$/, START_MS);
-  await networkIs(hosts, host, /^clusternet has /);
+  await networkSays(hosts.admin, host.name, { message: /^clusternet has / });
   const before = await host.dataPlane();
   const degraded = new RegExp(
     each.says.source.replace(/^\^/, "^Degraded: ").replace(
@@ -114,7 +115,9 @@ async function breakAndMend(
   await each.break(hosts, host);
   await host.statusIs(degraded, TOLD_MS);
   assert.equal(await host.dataPlane(), before, "the data plane has changed");
-  await networkIs(hosts, host, each.isOutage ? each.says : /^clusternet has /);
+  await networkSays(hosts.admin, host.name, {
+    message: each.isOutage ? each.says : /^clusternet has /,
+  });
   if (each.isOutage) await keepsPodsOff(hosts, host);
 
   // One that begins like this says so at once, and leaves all as it is.
@@ -124,7 +127,7 @@ async function breakAndMend(
 
   await each.mend(hosts, host);
   await host.statusIs(/^OK, \d+ peers?$/, MENDED_MS);
-  await networkIs(hosts, host, /^clusternet has /);
+  await networkSays(hosts.admin, host.name, { message: /^clusternet has / });
   const after = await host.dataPlane();
   if (each.movesPods === undefined) assert.equal(after, before);
   else assert.notEqual(after, before);
@@ -162,18 +165,4 @@ async function onceSaysIt(hosts: Hosts): Promise<void> {
     /^clusternet: Cannot watch Nodes: 403 Forbidden: .*; grant nodes list,watch: bind it to the ClusterRole clusternet \(kubectl apply -k deploy\/kustomize\/base\) \(since /,
   );
   assert.equal(code, 1);
-}
-
-/** Until the Node's condition NetworkUnavailable has a message like that. */
-async function networkIs(
-  { admin }: Hosts,
-  { name }: AgentHost,
-  message: RegExp,
-): Promise<void> {
-  await admin.until(
-    `/api/v1/nodes/${name}`,
-    (node) =>
-      message.test(conditionOf(node, "NetworkUnavailable")?.message ?? ""),
-    { what: `NetworkUnavailable of ${name} says ${message}` },
-  );
 }

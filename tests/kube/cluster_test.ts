@@ -6,27 +6,17 @@
  */
 
 import assert from "node:assert/strict";
+import { withoutNetwork } from "./conditions.ts";
 import { withCluster } from "./harness.ts";
-import { conditionOf, isReady } from "./kube_api.ts";
 import { losesNothing, runPod } from "./pods.ts";
 
 Deno.test("two nodes become Ready by the agent, and their pods reach each other", async (t) => {
   await withCluster({}, async (cluster) => {
-    const { admin } = cluster;
     await t.step(
       "before the agent a Node is not Ready: there is no CNI configuration",
       async () => {
         for (const { name } of cluster.nodes) {
-          const node = await admin.until(
-            `/api/v1/nodes/${name}`,
-            (node) => conditionOf(node, "Ready") !== undefined,
-            { what: `${name} says whether it is Ready` },
-          );
-          assert.ok(!isReady(node));
-          assert.match(
-            conditionOf(node, "Ready")?.message ?? "",
-            /cni plugin not initialized/,
-          );
+          await withoutNetwork(cluster.admin, name);
         }
       },
     );

@@ -16,6 +16,7 @@ import { AgentHost, annotationOf, type HostSettings } from "./agent_host.ts";
 import { ControlPlane, type Flags } from "./control_plane.ts";
 import type { KubeApi, KubeObject } from "./kube_api.ts";
 import { builtTools, type Program } from "./tools.ts";
+import { bindingOf, BINDINGS } from "./rights.ts";
 
 const PORT = 6443;
 
@@ -157,22 +158,12 @@ export class Hosts implements AsyncDisposable {
 
   /** A user that may do what that ClusterRole says; again: another role. */
   async bind(user: string, role: string): Promise<void> {
-    const path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
     const name = `test-${user.replaceAll(":", "-")}`;
-    await this.admin.call("DELETE", `${path}/${name}`);
-    await this.admin.create(path, {
-      metadata: { name },
-      roleRef: {
-        apiGroup: "rbac.authorization.k8s.io",
-        kind: "ClusterRole",
-        name: role,
-      },
-      subjects: [{
-        apiGroup: "rbac.authorization.k8s.io",
-        kind: "User",
-        name: user,
-      }],
-    });
+    await this.admin.call("DELETE", `${BINDINGS}/${name}`);
+    await this.admin.create(
+      BINDINGS,
+      bindingOf(name, { role, kind: "User", subject: user }),
+    );
   }
 
   /** A ClusterRole: resources of the core group, and the verbs for each. */

@@ -1,5 +1,5 @@
 /**
- * What the kubelets of a cluster may do, as kubeadm grants it.
+ * Who may do what: bindings, and those of a cluster's kubelets as kubeadm has them.
  *
  * @module
  */
@@ -19,32 +19,38 @@ export async function allowKubelets(admin: KubeApi): Promise<void> {
   );
 }
 
-const RBAC = "/apis/rbac.authorization.k8s.io/v1";
+/** Where bindings are made. */
+export const BINDINGS =
+  "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
+const API_GROUP = "rbac.authorization.k8s.io";
+
+/** The ClusterRoleBinding of that name. */
+export function bindingOf(
+  name: string,
+  { role, kind, subject }: {
+    readonly role: string;
+    readonly kind: "User" | "Group";
+    /** Of the user or group. */
+    readonly subject: string;
+  },
+): unknown {
+  return {
+    metadata: { name },
+    roleRef: { apiGroup: API_GROUP, kind: "ClusterRole", name: role },
+    subjects: [{ apiGroup: API_GROUP, kind, name: subject }],
+  };
+}
+
+/** Once is as good as twice. */
 async function bindClusterRole(
   admin: KubeApi,
   { group, role }: { readonly group: string; readonly role: string },
 ): Promise<void> {
   const name = `${group}:${role}`.replaceAll(":", "-").toLowerCase();
-  const { status, body } = await admin.call(
-    "POST",
-    `${RBAC}/clusterrolebindings`,
-    {
-      body: {
-        metadata: { name },
-        roleRef: {
-          apiGroup: "rbac.authorization.k8s.io",
-          kind: "ClusterRole",
-          name: role,
-        },
-        subjects: [{
-          apiGroup: "rbac.authorization.k8s.io",
-          kind: "Group",
-          name: group,
-        }],
-      },
-    },
-  );
+  const { status, body } = await admin.call("POST", BINDINGS, {
+    body: bindingOf(name, { role, kind: "Group", subject: group }),
+  });
   if (status >= 300 && status !== 409) {
     throw new Error(`Cannot bind ${role}: ${body.message}`);
   }

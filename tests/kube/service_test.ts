@@ -16,6 +16,7 @@ import { eventually, pause } from "../lab/harness.ts";
 import type { Space } from "../lab/space.ts";
 import { auditFlags, credentialOf, servedIn } from "./audit.ts";
 import type { Cluster } from "./cluster.ts";
+import { withoutNetwork } from "./conditions.ts";
 import { inOrder, newFolder, withCluster } from "./harness.ts";
 import { INSTALLED, installService, startService } from "./host_service.ts";
 import { conditionOf, isReady, KubeApi, type KubeObject } from "./kube_api.ts";
@@ -114,16 +115,7 @@ async function comesUp(cluster: Cluster): Promise<void> {
 /** Each Node says so, and no pod has come. */
 async function isNotUp({ admin, nodes }: Cluster): Promise<void> {
   for (const { name, space } of nodes) {
-    const node = await admin.until(
-      `/api/v1/nodes/${name}`,
-      (node) => conditionOf(node, "Ready") !== undefined,
-      { what: `${name} says whether it is Ready` },
-    );
-    assert.ok(!isReady(node));
-    assert.match(
-      conditionOf(node, "Ready")?.message ?? "",
-      /cni plugin not initialized/,
-    );
+    const node = await withoutNetwork(admin, name);
     assert.equal(conditionOf(node, "NetworkUnavailable"), undefined);
     await space.sh("test ! -e /etc/cni/net.d/10-clusternet.conflist");
   }

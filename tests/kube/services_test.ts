@@ -38,7 +38,7 @@ Deno.test("Services and the agent stand beside each other, with kube-proxy in bo
     for (const mode of ["iptables", "nftables"] as const) {
       if (mode === "nftables") await switchProxies(world, mode);
       await t.step(
-        `${mode}: whose address is seen, translated at most once on a node, and what is encrypted, as documented`,
+        `${mode}: whose address is seen, how often it is translated, and what is encrypted, as documented`,
         () => waysAreAsDocumented(world),
       );
       await t.step(
