@@ -20,25 +20,33 @@ const INSIDE = fileURLToPath(new URL("./main_inside.ts", import.meta.url));
 export interface Inside extends Omit<ClusterCommand, "install"> {
   /** Of the loopback, outside. */
   readonly port: number;
+  /** That joins it to the API server. */
+  readonly socket: string;
 }
 
+/** The name of a socket has 107 bytes at most (unix(7)): whatever TMPDIR says. */
+const SOCKETS = "/tmp";
+
 async function stay(
-  options: Omit<Inside, "port">,
+  options: Omit<Inside, "port" | "socket">,
   signal: AbortSignal,
 ): Promise<number> {
-  let outside: ReturnType<typeof listenOutside> | undefined;
+  const folder = await Deno.makeTempDir({
+    dir: SOCKETS,
+    prefix: "clusternet-api-",
+  });
+  const socket = `${folder}/api.sock`;
+  const outside = listenOutside(socket);
+  const inside: Inside = { ...options, port: outside.port, socket };
   try {
-    return await inOwnPlace((place) => {
-      outside = listenOutside(`${place.folder}/api.sock`);
-      const inside: Inside = { ...options, port: outside.port };
-      return [
-        Deno.execPath(),
-        ...["run", "--allow-all", "--no-check", "--no-prompt", "--quiet"],
-        ...[INSIDE, JSON.stringify(inside)],
-      ];
-    }, { signal });
+    return await inOwnPlace(() => [
+      Deno.execPath(),
+      ...["run", "--allow-all", "--no-check", "--no-prompt", "--quiet"],
+      ...[INSIDE, JSON.stringify(inside)],
+    ], { signal });
   } finally {
-    outside?.close();
+    outside.close();
+    await Deno.remove(folder, { recursive: true });
     if (signal.aborted) console.log("cluster: everything is taken down");
   }
 }

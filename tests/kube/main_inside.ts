@@ -14,7 +14,7 @@ import { runPod } from "./pods.ts";
 const API_PORT = 6443;
 
 async function main(options: Inside): Promise<never> {
-  const { nodes, dualStack, proxy, port } = options;
+  const { nodes, dualStack, proxy, port, socket } = options;
   const place = mustOwnPlace();
   const began = performance.now();
   const say = (text: string): void => {
@@ -29,7 +29,7 @@ async function main(options: Inside): Promise<never> {
     ...{ folder, nodes, proxy, say },
     ...(dualStack ? { underlay: both, pods: both } : {}),
   });
-  listenInside(`${place.folder}/api.sock`, {
+  listenInside(socket, {
     hostname: cluster.plan.apiAddress,
     port: API_PORT,
   });

@@ -13,7 +13,10 @@ import { builtTools } from "./tools.ts";
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 
 Deno.test("deno task cluster prints a kubeconfig that works, and ends on Ctrl-C with nothing left", async () => {
-  const { folder } = mustOwnPlace();
+  // A long one, as that of a whole run of all tests is.
+  const folder = `${mustOwnPlace().folder}/${"long-".repeat(20)}name`;
+  Deno.mkdirSync(folder);
+  const before = sockets();
   const cluster = new Child("the cluster", [
     Deno.execPath(),
     ...["run", "--allow-all", "--no-check", "--quiet", MAIN],
@@ -38,10 +41,17 @@ Deno.test("deno task cluster prints a kubeconfig that works, and ends on Ctrl-C 
     assert.equal(await cluster.stop("SIGINT", 30_000), 130);
     assert.equal(cluster.lines.at(-1), "cluster: everything is taken down");
     assert.deepEqual(left(folder), []);
+    assert.deepEqual(sockets(), before);
   } finally {
     await cluster.stop("SIGKILL");
   }
 });
+
+/** Where `deno task cluster` puts the one that joins it to the loopback. */
+function sockets(): readonly string[] {
+  return [...Deno.readDirSync("/tmp")].map(({ name }) => name)
+    .filter((name) => name.startsWith("clusternet-api-")).sort();
+}
 
 /** Its folder was to go. */
 function left(folder: string): readonly string[] {
