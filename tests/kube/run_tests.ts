@@ -58,8 +58,8 @@ function withoutGo(needed: string): number {
   return 0;
 }
 
-/** Much of a cluster's life is waiting, so two share two processors well. */
-const AT_ONCE = 2;
+/** Much of a cluster's life is waiting, so three share two processors well. */
+const AT_ONCE = 3;
 
 /** What it prints comes in one piece, at its end; a file alone is shown as it runs. */
 async function runFile(
