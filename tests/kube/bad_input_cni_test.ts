@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { run } from "../lab/exec.ts";
 import { dataPlane } from "../lab/look.ts";
 import { findPlugins } from "../lab/cni.ts";
+import { eventually } from "../lab/harness.ts";
 import type { Cluster } from "./cluster.ts";
 import { networkSays } from "./conditions.ts";
 import { withCluster } from "./harness.ts";
@@ -131,6 +132,7 @@ async function otherNetwork(cluster: Cluster, node: KubeNode): Promise<void> {
   await installPlugins(node);
   node.startAgent(FLAGS);
   await tells(cluster, node, UP);
+  await hasItsPeer(node);
   const before = await dataPlane(node);
   await put(node, OTHER_TEXT);
   await tells(
@@ -154,6 +156,7 @@ async function otherNetwork(cluster: Cluster, node: KubeNode): Promise<void> {
 }
 
 async function brokenFile(cluster: Cluster, node: KubeNode): Promise<void> {
+  await hasItsPeer(node);
   const before = await dataPlane(node);
   await node.stop("agent");
   await put(node, '{"name": "half');
@@ -177,6 +180,14 @@ async function brokenFile(cluster: Cluster, node: KubeNode): Promise<void> {
   );
   assert.equal(code, 1);
   assert.equal(await dataPlane(node), before);
+}
+
+/** The other node's agent starts beside this one: until then the data plane is about to change. */
+async function hasItsPeer(node: KubeNode): Promise<void> {
+  await eventually(`${node.name} has its peer`, async () => {
+    const peers = await node.space.must(["wg", "show", "clusternet", "peers"]);
+    return peers === "" ? undefined : true;
+  });
 }
 
 /** Within the directory, as a runtime takes notice of it. */
