@@ -45,8 +45,8 @@ export interface LoopOptions {
   readonly log: Log;
   readonly nodes: Nodes;
   readonly reconciler: Reconciler;
-  /** Called after each turn. */
-  readonly afterTurn: (report: Report) => void;
+  /** Called after each turn, with how long it took. */
+  readonly afterTurn: (report: Report, milliseconds: number) => void;
   /** Called as long as the loop goes round, at least every `heartbeatMs`: feeds the watchdog. */
   readonly alive?: () => void;
   /** Milliseconds; `undefined`: no faster than the turns. */
@@ -64,12 +64,13 @@ export async function reconcileLoop(
   options.reconciler.distrust();
   while (!signal.aborted) {
     const full = clock.now() >= nextFull;
+    const began = clock.now();
     const report = await attemptTurn(options, scopeOf(bell.take(), full));
     if (report.scope === "full") nextFull = clock.now() + fullTurnMs(clock);
     logNews(options);
     health.report("kernel", report.problems);
     health.setPeers(options.nodes.peers()?.size ?? 0);
-    options.afterTurn(report);
+    options.afterTurn(report, clock.now() - began);
     attempt = report.clean && report.problems.length === 0 ? 0 : attempt + 1;
     const pause = attempt === 0
       ? nextFull - clock.now()

@@ -45,6 +45,16 @@ export class Nodes implements NodeSink {
     return this.#listed;
   }
 
+  /** How many Nodes there are, our own included. */
+  get count(): number {
+    return this.#options.index.nodes.size;
+  }
+
+  /** Nodes that are not wholly used, by name, with the reasons. */
+  get findings(): ReadonlyMap<string, Finding> {
+    return this.#options.index.findings;
+  }
+
   self(): NodeRecord | undefined {
     return this.#options.index.self;
   }

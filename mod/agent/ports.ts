@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LinkAddress, Prefix } from "../core/address.ts";
+import type { Address, LinkAddress, Prefix } from "../core/address.ts";
 import type { CniFound } from "../core/cni_check.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { ForwardDrop } from "../core/forward.ts";
@@ -18,6 +18,7 @@ import type {
   PeerChange,
   Route,
 } from "../core/state.ts";
+import type { PeerTraffic } from "../core/traffic.ts";
 
 /** One WireGuard device: the kernel's, or a userspace program's. */
 export interface WireGuardPort {
@@ -25,6 +26,8 @@ export interface WireGuardPort {
   readonly kind: "kernel" | "userspace";
   /** Rejects with a KernelError of ENODEV where the device is not there. */
   read(link: string): Promise<WireGuardState>;
+  /** What each peer has sent and received. Rejects as `read()` does. */
+  traffic(link: string): Promise<ReadonlyMap<PublicKey, PeerTraffic>>;
   setPrivateKey(link: string, key: PrivateKey): Promise<void>;
   /** Rejects with EADDRINUSE where another socket has it. */
   setListenPort(link: string, port: number): Promise<void>;
@@ -97,6 +100,21 @@ export interface CniPort {
     readonly binDirs: readonly string[];
     readonly leases: string;
   }): Promise<CniFound>;
+}
+
+/** Is somebody there? */
+export interface ProbePort {
+  /** One packet to that address; any answer counts, a refusal too. Never rejects. */
+  probe(
+    address: Address,
+    timeoutMs: number,
+  ): Promise<{
+    readonly answered: boolean;
+    /** Milliseconds. */
+    readonly roundTripMs: number | undefined;
+    /** Why there was no answer; "" where there was one. */
+    readonly failure: string;
+  }>;
 }
 
 export type { Clock } from "../core/clock.ts";

@@ -11,6 +11,7 @@ import { Health, type Summary } from "../agent/health.ts";
 import { ringFor } from "../agent/kernel_rings.ts";
 import { reconcileLoop, RING } from "../agent/loop.ts";
 import { Nodes } from "../agent/nodes.ts";
+import { Overview } from "../agent/overview.ts";
 import { publishKey } from "../agent/publish.ts";
 import { Reconciler } from "../agent/reconcile.ts";
 import { checkServerVersion } from "../agent/server_version.ts";
@@ -23,7 +24,10 @@ import { debugs } from "../sys/debug.ts";
 import { type Watched, watchKernel } from "../sys/events.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
+import { TcpProbe } from "../sys/probe.ts";
 import { Reflector } from "../sys/reflector.ts";
+import { agentPages, pagesOf } from "./pages.ts";
+import { serveTasks } from "./serve.ts";
 import type { Setup } from "./setup.ts";
 
 export interface Agent {
@@ -75,6 +79,17 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       conditionBell.ring("self");
     },
   });
+  const overview = new Overview({
+    clock,
+    config,
+    health,
+    nodes,
+    probe: new TcpProbe(),
+    publicKey,
+    server: access.server,
+    wallClock: Date.now,
+    world: setup.world,
+  });
   const apiHealth = new ApiHealth({ clock, health, utcNow: utcText });
   const client = new KubeClient(access, {
     clock,
@@ -89,8 +104,10 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       if (status.lastError !== undefined) started.resolve();
       if (status.synced) synced.resolve();
       apiHealth.report(status);
+      overview.heard(status);
     },
   });
+  const pages = agentPages({ clock, health, overview });
   const reconciler = new Reconciler({ ...setup, nodes, log, clock });
   return {
     health,
@@ -120,7 +137,9 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             log,
             nodes,
             reconciler,
-            afterTurn: ({ network }) => {
+            afterTurn: (report, milliseconds) => {
+              overview.turned({ report, milliseconds });
+              const { network } = report;
               sayReady();
               keyBell.ring("turn");
               if (network === undefined) return;
@@ -158,6 +177,13 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             self: () => nodes.self(),
           }, signal),
       },
+      ...config.once ? [] : serveTasks({
+        config,
+        log,
+        shim: setup.shim,
+        socketPages: pagesOf(pages),
+        localPages: pagesOf(pages),
+      }),
       // Who only converges does not answer for what comes later.
       ...config.nodeCondition && !config.once
         ? [{

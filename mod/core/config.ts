@@ -17,6 +17,7 @@ import {
   parseConflistPath,
   parseDirectories,
   parseInterface,
+  parseLoopbackAddress,
   parseMtu,
   parseNetworkName,
   parseNodeName,
@@ -24,6 +25,7 @@ import {
   parsePrivateKeyPath,
   parseServer,
   parseSwitch,
+  type SocketAddress,
 } from "./option_values.ts";
 
 export interface Config {
@@ -53,6 +55,8 @@ export interface Config {
   readonly backend: "auto" | "kernel" | "userspace";
   /** Where the settings of the network are: the kernel's own place, or a mount of it. */
   readonly procSysNet: string;
+  /** Where the page, health and metrics are served on this machine; `undefined`: nowhere. */
+  readonly httpAddress: SocketAddress | undefined;
   /** Converge, read back, exit. */
   readonly once: boolean;
   readonly logFormat: "text" | "json";
@@ -77,6 +81,7 @@ export const OPTIONS: readonly Option[] = [
   { name: "mtu", metavar: "BYTES", fallback: "auto", help: "What the underlay carries; the link gets 60 less, or 80 once an endpoint is IPv6. auto: as the interface with the InternalIP." },
   { name: "backend", metavar: "KIND", fallback: "auto", help: "auto, kernel, or userspace (a running wireguard-go or boringtun, never started or ended by the agent)." },
   { name: "proc-sys-net", metavar: "DIR", fallback: "/proc/sys/net", help: "Settings of the network; in a container, whose own are read-only, a mount of the host's /proc/sys/net." },
+  { name: "http-address", metavar: "ADDRESS", fallback: "127.0.0.1:7839", help: "Where the agent shows itself on this machine: /, /metrics, /healthz, /readyz; a loopback address only; empty: nowhere.", mayBeEmpty: true },
   { name: "once", metavar: "", fallback: "false", help: "Converge, read back and exit: 0 if all stands, else 1." },
   { name: "log-format", metavar: "FORMAT", fallback: "text", help: "text or json." },
   { name: "log-level", metavar: "LEVEL", fallback: "info", help: "debug, info, warn or error." },
@@ -101,6 +106,7 @@ export const SCHEMA = z.object({
   mtu: from(parseMtu),
   backend: oneOf(["auto", "kernel", "userspace"]),
   procSysNet: from(parseAbsolutePath),
+  httpAddress: from(parseLoopbackAddress),
   once: from(parseSwitch),
   logFormat: oneOf(["text", "json"]),
   logLevel: oneOf(["debug", "info", "warn", "error"]),

@@ -62,6 +62,46 @@ export function parsePort(text: string): number {
   throw new SyntaxError("a port is a number from 1 to 65535");
 }
 
+/** As `Deno.listen()` takes it. */
+export interface SocketAddress {
+  readonly hostname: string;
+  readonly port: number;
+  /** As it was given, for people. */
+  readonly text: string;
+}
+
+/** An address and a port; "": nowhere. */
+export function parseSocketAddress(text: string): SocketAddress | undefined {
+  if (text === "") return undefined;
+  const [, six, four, digits = ""] =
+    /^(?:\[([^\]]+)\]|([^:]+)):([0-9]+)$/.exec(text) ?? [];
+  const port = wholeNumber(digits);
+  try {
+    const hostname = parseAddress(six ?? four ?? "");
+    const fits = familyOf(hostname) === (six === undefined ? 4 : 6);
+    if (fits && port !== undefined && port >= 1 && port <= 65535) {
+      return { hostname, port, text };
+    }
+  } catch { /* said below */ }
+  throw new SyntaxError(
+    "write an address and a port, like 127.0.0.1:7839 or [::1]:7839",
+  );
+}
+
+/** One that nobody else reaches. */
+export function parseLoopbackAddress(text: string): SocketAddress | undefined {
+  const address = parseSocketAddress(text);
+  if (address === undefined || isLoopback(address.hostname)) return address;
+  throw new SyntaxError(
+    "this shows more than others should see: write a loopback address, like " +
+      "127.0.0.1:7839, and reach it by `kubectl port-forward`",
+  );
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || /^127\./.test(address);
+}
+
 /**
  * The MTU of the underlay. 576 is what every IPv4 host must take (RFC 791);
  * with IPv6 pods `config.ts` asks for more.

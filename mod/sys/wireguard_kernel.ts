@@ -16,6 +16,7 @@ import {
 } from "../core/key.ts";
 import { hasRemovals, withoutRobbery } from "../core/removals.ts";
 import type { Device, Peer, PeerChange } from "../core/state.ts";
+import type { PeerTraffic } from "../core/traffic.ts";
 import { decodeFamilyId, getFamily } from "../wire/genetlink.ts";
 import { NETLINK_GENERIC } from "../wire/netlink.ts";
 import {
@@ -29,6 +30,7 @@ import {
   WG_GENL_NAME,
 } from "../wire/wireguard.ts";
 import { batchChanges } from "../wire/wireguard_batch.ts";
+import { decodeTraffic, mergeTraffic } from "../wire/wireguard_traffic.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 import type { Shim } from "./shim.ts";
 
@@ -70,6 +72,15 @@ export class KernelWireGuard {
     const request = getDevice(family, link);
     const { values, complete } = await socket.dump(request, what, decodeDevice);
     return { ...mergeDump(values), complete };
+  }
+
+  /** @throws {KernelError} ENODEV where the device is not there */
+  async traffic(link: string): Promise<ReadonlyMap<PublicKey, PeerTraffic>> {
+    using socket = this.#socket();
+    const request = getDevice(await this.#familyOf(socket), link);
+    const what = `read the traffic of WireGuard device ${link}`;
+    const { values } = await socket.dump(request, what, decodeTraffic);
+    return mergeTraffic(values);
   }
 
   async setPrivateKey(link: string, key: PrivateKey): Promise<void> {

@@ -17,6 +17,7 @@ import {
 } from "../core/key.ts";
 import { hasRemovals, withoutRobbery } from "../core/removals.ts";
 import type { Device, Peer, PeerChange } from "../core/state.ts";
+import type { PeerTraffic } from "../core/traffic.ts";
 import { errnoText } from "../wire/errno.ts";
 import {
   GET_REQUEST,
@@ -26,6 +27,7 @@ import {
   privateKeyRequest,
   type UapiDevice,
 } from "../wire/wg_uapi.ts";
+import { parseTraffic } from "../wire/wg_uapi_traffic.ts";
 import { wholePeerRequests } from "../wire/wg_uapi_whole.ts";
 
 /** Where the programs put their sockets (wireguard.com/xplatform). */
@@ -72,6 +74,19 @@ export class UserspaceWireGuard {
       : await derivePublicKey(found.privateKey);
     const { listenPort, peers } = found;
     return { device: { publicKey, listenPort }, peers, complete: true };
+  }
+
+  /** @throws {KernelError} as `read()` */
+  async traffic(link: string): Promise<ReadonlyMap<PublicKey, PeerTraffic>> {
+    const doing = `read the traffic of device ${link}`;
+    return await this.#ask(link, {
+      request: GET_REQUEST,
+      doing,
+      read: (text) => {
+        deviceIn(text, doing);
+        return parseTraffic(text);
+      },
+    });
   }
 
   async setPrivateKey(link: string, key: PrivateKey): Promise<void> {
@@ -147,6 +162,15 @@ export class UserspaceWireGuard {
     request: string,
     doing: string,
   ): Promise<UapiDevice> {
+    return await this.#ask(link, {
+      request,
+      doing,
+      read: (text) => deviceIn(text, doing),
+    });
+  }
+
+  async #ask<T>(link: string, question: Question<T>): Promise<T> {
+    const { doing, read, request } = question;
     const connection = await this.#connect(link);
     let late = false;
     const close = (): void => {
@@ -160,9 +184,7 @@ export class UserspaceWireGuard {
     }, this.#timeoutMs);
     try {
       await sendAll(connection, new TextEncoder().encode(request));
-      const { errno, device } = parseAnswer(await receiveAll(connection));
-      if (errno === 0) return device;
-      throw new KernelError(`Cannot ${doing}: ${errnoText(errno)}`, errno);
+      return read(await receiveAll(connection));
     } catch (cause) {
       throw failure(doing, late ? undefined : cause);
     } finally {
@@ -207,6 +229,20 @@ export class UserspaceWireGuard {
     }
     return `${this.#directory}/${link}.sock`;
   }
+}
+
+interface Question<T> {
+  readonly request: string;
+  /** For people: what cannot be done if it fails. */
+  readonly doing: string;
+  readonly read: (answer: string) => T;
+}
+
+/** @throws {KernelError} where the program says an errno */
+function deviceIn(answer: string, doing: string): UapiDevice {
+  const { errno, device } = parseAnswer(answer);
+  if (errno === 0) return device;
+  throw new KernelError(`Cannot ${doing}: ${errnoText(errno)}`, errno);
 }
 
 /** @param cause `undefined`: the time was up */

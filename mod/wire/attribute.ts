@@ -198,6 +198,11 @@ export class Attributes {
     return span && this.#view.getUint32(span.start, true);
   }
 
+  u64(type: number): bigint | undefined {
+    const span = this.#find(type, 8);
+    return span && this.#view.getBigUint64(span.start, true);
+  }
+
   /** The payload as it is; a view into the message. */
   bytes(type: number): Uint8Array | undefined {
     const span = this.#find(type);

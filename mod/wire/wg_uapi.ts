@@ -133,19 +133,26 @@ function setPeerLines(
  * @throws {SyntaxError} when it is cut short or a key, number or line is malformed
  */
 export function parseAnswer(text: string): UapiAnswer {
+  const reader = new AnswerReader();
+  for (const [key, value] of answerLines(text)) reader.take(key, value);
+  return reader.finish();
+}
+
+/** @throws {SyntaxError} when it is cut short, or a line is none */
+export function* answerLines(
+  text: string,
+): Generator<readonly [key: string, value: string]> {
   if (!text.endsWith("\n\n")) {
     throw new SyntaxError("Cannot read WireGuard's answer: it is cut short");
   }
-  const reader = new AnswerReader();
   for (const line of text.split("\n")) {
     if (line === "") continue;
     const equals = line.indexOf("=");
     if (equals < 1) {
       throw new SyntaxError("Cannot read WireGuard's answer: a line has no =");
     }
-    reader.take(line.slice(0, equals), line.slice(equals + 1));
+    yield [line.slice(0, equals), line.slice(equals + 1)];
   }
-  return reader.finish();
 }
 
 interface PeerDraft {
@@ -241,7 +248,7 @@ function takeOfPeer(peer: PeerDraft, key: string, value: string): void {
  * As `endpointText()` spells it. What that cannot (a zone, say) stays as it
  * stands: unlike anything that is wanted, so it will be set anew.
  */
-function canonicalEndpoint(text: string): string {
+export function canonicalEndpoint(text: string): string {
   const match = /^(?:\[(?<six>[^\]]+)\]|(?<four>[0-9.]+)):(?<port>[0-9]+)$/
     .exec(text);
   const address = match?.groups?.six ?? match?.groups?.four;
@@ -271,7 +278,7 @@ function wholeNumber(key: string, text: string): number {
   return Number(text);
 }
 
-function keyBytes(key: string, text: string): Uint8Array {
+export function keyBytes(key: string, text: string): Uint8Array {
   return Uint8Array.fromHex(keyDigits(key, text));
 }
 

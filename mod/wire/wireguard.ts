@@ -50,17 +50,17 @@ const WGDEVICE_A_IFNAME = 2;
 const WGDEVICE_A_PRIVATE_KEY = 3;
 const WGDEVICE_A_PUBLIC_KEY = 4;
 const WGDEVICE_A_LISTEN_PORT = 6;
-const WGDEVICE_A_PEERS = 8;
+export const WGDEVICE_A_PEERS = 8;
 
 /** include/uapi/linux/wireguard.h, enum wgpeer_flag */
 export const WGPEER_F_REMOVE_ME = 1;
 export const WGPEER_F_UPDATE_ONLY = 4;
 
 /** include/uapi/linux/wireguard.h, enum wgpeer_attribute */
-const WGPEER_A_PUBLIC_KEY = 1;
+export const WGPEER_A_PUBLIC_KEY = 1;
 const WGPEER_A_PRESHARED_KEY = 2;
 const WGPEER_A_FLAGS = 3;
-const WGPEER_A_ENDPOINT = 4;
+export const WGPEER_A_ENDPOINT = 4;
 const WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL = 5;
 const WGPEER_A_ALLOWEDIPS = 9;
 

@@ -38,6 +38,7 @@ export const CONFIG: Config = {
   mtu: "auto",
   backend: "auto",
   procSysNet: "/proc/sys/net",
+  httpAddress: undefined,
   once: false,
   logFormat: "text",
   logLevel: "info",

@@ -124,6 +124,7 @@ const DEVICE_CLAIMS: readonly Claim[] = [
       const key = PrivateKey.fromBytes(new Random(2).bytes(32));
       const none = "cn-none";
       await refusal(port.read(none), ERRNO.ENODEV);
+      await refusal(port.traffic(none), ERRNO.ENODEV);
       await refusal(port.setPrivateKey(none, key), ERRNO.ENODEV);
       await refusal(port.setListenPort(none, PORT), ERRNO.ENODEV);
       await refusal(

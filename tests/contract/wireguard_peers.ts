@@ -5,7 +5,9 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import type { Peer } from "../../mod/core/state.ts";
+import { NO_TRAFFIC } from "../../mod/core/traffic.ts";
 import {
   changeFor,
   type Claim,
@@ -18,6 +20,22 @@ import {
 } from "./wireguard_support.ts";
 
 export const PEER_CLAIMS: readonly Claim[] = [
+  {
+    claim: "a peer that nobody spoke to has no traffic and no handshake",
+    check: async ({ port, link }) => {
+      const there = endpoint("192.0.2.1");
+      const wanted = [peer(1, { endpoint: there }), peer(2)];
+      await port.changePeers(link, wanted.map(changeFor));
+      const found = await port.traffic(link);
+      assert.deepEqual(
+        found,
+        new Map([
+          [peerKey(1), { ...NO_TRAFFIC, endpoint: there }],
+          [peerKey(2), NO_TRAFFIC],
+        ]),
+      );
+    },
+  },
   {
     claim: "a peer is read back as it was set, both families",
     check: async ({ port, link }) => {

@@ -55,6 +55,11 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     mtu: "auto",
     backend: "auto",
     procSysNet: "/proc/sys/net",
+    httpAddress: {
+      hostname: "127.0.0.1",
+      port: 7839,
+      text: "127.0.0.1:7839",
+    },
     once: false,
     logFormat: "text",
     logLevel: "info",
@@ -137,6 +142,17 @@ Deno.test("parseArguments() refuses with one sentence: what, where, what to do",
     [["--cluster-cdir", "x"], "did you mean --cluster-cidr?"],
     [["-v"], "Unknown flag -v: flags are written --name VALUE."],
     [["start"], 'Unexpected argument "start": only flags follow.'],
+    [
+      ["--http-address", "0.0.0.0:7839"],
+      "Cannot use --http-address 0.0.0.0:7839: this shows more than others " +
+      "should see: write a loopback address, like 127.0.0.1:7839, and reach it " +
+      "by `kubectl port-forward`",
+    ],
+    [
+      ["--http-address", "localhost"],
+      "Cannot use --http-address localhost: write an address and a port, like " +
+      "127.0.0.1:7839 or [::1]:7839",
+    ],
     [["--mtu"], "Cannot use --mtu: it needs a value, --mtu BYTES"],
     [["--mtu", "--once"], "Cannot use --mtu: it needs a value, --mtu BYTES"],
     [["--mtu", "1", "--mtu=2"], "Cannot use --mtu twice: give it once"],

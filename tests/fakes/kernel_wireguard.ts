@@ -22,6 +22,7 @@ import {
   type PublicKey,
 } from "../../mod/core/key.ts";
 import type { Peer, PeerChange } from "../../mod/core/state.ts";
+import { NO_TRAFFIC, type PeerTraffic } from "../../mod/core/traffic.ts";
 import {
   FAKE_ERRNO,
   type FakeDevice,
@@ -55,6 +56,18 @@ export class FakeWireGuard implements WireGuardPort {
     this.#interrupted--;
     const half = [...peers].slice(0, Math.floor(peers.size / 2));
     return { device, peers: new Map(half), complete: false };
+  }
+
+  async traffic(link: string): Promise<ReadonlyMap<PublicKey, PeerTraffic>> {
+    await Promise.resolve();
+    this.#machine.enter({ kind: "read", text: `read traffic ${link}` });
+    const { peers, traffic } = deviceOf(this.#machine, link);
+    return new Map(
+      peers.values().map(({ publicKey, endpoint }) => [
+        publicKey,
+        traffic.get(publicKey) ?? { ...NO_TRAFFIC, endpoint },
+      ]),
+    );
   }
 
   async setPrivateKey(link: string, key: PrivateKey): Promise<void> {
@@ -174,6 +187,7 @@ export function removePeer(device: FakeDevice, publicKey: PublicKey): void {
     device.owners.delete(prefix);
   }
   device.peers.delete(publicKey);
+  device.traffic.delete(publicKey);
 }
 
 function masked(prefix: Prefix): Prefix {

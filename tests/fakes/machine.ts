@@ -21,6 +21,7 @@ import { KernelError } from "../../mod/core/errors.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
 import type { ForwardDrop } from "../../mod/core/forward.ts";
 import type { Table } from "../../mod/core/nftables.ts";
+import type { PeerTraffic } from "../../mod/core/traffic.ts";
 import type { HostFacts, Peer, Route } from "../../mod/core/state.ts";
 
 /** A refusal to come. */
@@ -56,6 +57,8 @@ export interface FakeDevice {
   publicKey: PublicKey | null;
   listenPort: number;
   readonly peers: Map<PublicKey, Peer>;
+  /** Of peers that tests have spoken for; the others have sent and received nothing. */
+  readonly traffic: Map<PublicKey, PeerTraffic>;
   /** The trie of AllowedIPs: one owner for each prefix. */
   readonly owners: Map<Prefix, PublicKey>;
 }
@@ -146,6 +149,7 @@ export class FakeMachine {
         publicKey: null,
         listenPort: 0,
         peers: new Map<PublicKey, Peer>(),
+        traffic: new Map<PublicKey, PeerTraffic>(),
         owners: new Map<Prefix, PublicKey>(),
       }
       : undefined;

@@ -1,0 +1,251 @@
+/**
+ * Gathers what people ask the agent for. It reads the kernel when it is asked,
+ * and at no other time; what it was told by the parts is kept as it came.
+ *
+ * @module
+ */
+
+import { firstAddress, type Prefix } from "../core/address.ts";
+import type { Config } from "../core/config.ts";
+import type { PublicKey } from "../core/key.ts";
+import type { Finding } from "../core/peer_index.ts";
+import { hasSession, peerState, type Probe } from "../core/peer_state.ts";
+import {
+  type FindingStatus,
+  type LinkStatus,
+  type PeerStatus,
+  type Status,
+  STATUS_SCHEMA,
+  type TurnStatus,
+} from "../core/status.ts";
+import { NO_TRAFFIC, type PeerTraffic } from "../core/traffic.ts";
+import { VERSION } from "../core/version.ts";
+import type { ApiStatus } from "./api_health.ts";
+import type { Health } from "./health.ts";
+import type { Nodes } from "./nodes.ts";
+import type { World } from "./observe.ts";
+import type { Clock, ProbePort } from "./ports.ts";
+import type { Report } from "./reconcile.ts";
+
+/** Probes that are under way at once: a look at a big cluster is no burst. */
+const PROBES_AT_ONCE = 64;
+
+/** Milliseconds: time for a handshake that is lost once (REKEY_TIMEOUT is 5 s). */
+const PROBE_MS = 6_000;
+
+export interface OverviewOptions {
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly health: Health;
+  readonly nodes: Nodes;
+  readonly probe: ProbePort;
+  readonly publicKey: PublicKey;
+  readonly server: string;
+  readonly world: Pick<World, "wireGuard" | "routes">;
+  /** Milliseconds since 1970. */
+  wallClock(): number;
+}
+
+export interface Turn {
+  readonly report: Report;
+  /** Milliseconds. */
+  readonly milliseconds: number;
+}
+
+export class Overview {
+  readonly #options: OverviewOptions;
+  readonly #startedMs: number;
+  readonly #probes = new Map<PublicKey, Probe>();
+  #turn: (Turn & { readonly at: number }) | undefined;
+  #api: ApiStatus & { readonly lastEventAt?: number | undefined } = {
+    synced: false,
+    lastError: undefined,
+  };
+
+  constructor(options: OverviewOptions) {
+    this.#options = options;
+    this.#startedMs = options.wallClock();
+  }
+
+  turned(turn: Turn): void {
+    this.#turn = { ...turn, at: this.#options.clock.now() };
+  }
+
+  heard(
+    status: ApiStatus & { readonly lastEventAt?: number | undefined },
+  ): void {
+    this.#api = status;
+  }
+
+  /** `Clock.now()` of the last turn's end. */
+  get turnedAt(): number | undefined {
+    return this.#turn?.at;
+  }
+
+  /** @throws {KernelError} where the kernel cannot be asked */
+  async status(): Promise<Status> {
+    const { config, health, nodes, publicKey, server } = this.#options;
+    const nowMs = this.#options.wallClock();
+    const self = nodes.self();
+    const link = await this.#link();
+    const { lastEventAt, synced, lastError } = this.#api;
+    return {
+      schema: STATUS_SCHEMA,
+      version: VERSION,
+      time: rfc3339(nowMs),
+      startedAt: rfc3339(this.#startedMs),
+      health: { ...health.summary(), problems: health.problems() },
+      node: {
+        name: config.nodeName,
+        uid: self?.uid ?? null,
+        internalIps: self?.internalIps ?? [],
+        podCidrs: self?.podCidrs ?? [],
+      },
+      key: {
+        publicKey,
+        published: self?.publicKey ?? null,
+        annotation: config.annotation,
+      },
+      link,
+      clusterCidrs: config.clusterCidrs,
+      api: {
+        server,
+        synced,
+        silentSeconds: this.#seconds(lastEventAt),
+        error: lastError ?? null,
+        nodes: nodes.count,
+      },
+      turn: this.#turnStatus(nowMs),
+      peers: link === null ? [] : await this.#peers(nowMs),
+      findings: [...nodes.findings].map(findingStatus)
+        .sort((a, b) => byName(a.node, b.node)),
+    };
+  }
+
+  /** One packet to every peer's link address; the next `status()` says what came of it. */
+  async probeAll(signal: AbortSignal): Promise<void> {
+    const { config, nodes, world } = this.#options;
+    const traffic = await world.wireGuard.traffic(config.interface);
+    const left = [...nodes.peers() ?? []].values();
+    const one = async (): Promise<void> => {
+      for (const [key, { allowedIps }] of left) {
+        if (signal.aborted) return;
+        const [prefix] = allowedIps;
+        if (prefix !== undefined) {
+          await this.#probe(key, prefix, traffic.get(key));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PROBES_AT_ONCE }, one));
+    for (const key of this.#probes.keys()) {
+      if (!nodes.peers()?.has(key)) this.#probes.delete(key);
+    }
+  }
+
+  async #probe(
+    key: PublicKey,
+    prefix: Prefix,
+    { lastHandshakeMs }: PeerTraffic = NO_TRAFFIC,
+  ): Promise<void> {
+    const { probe, wallClock } = this.#options;
+    const atMs = wallClock();
+    const session = hasSession(lastHandshakeMs, atMs);
+    const result = await probe.probe(firstAddress(prefix), PROBE_MS);
+    this.#probes.set(key, { ...result, atMs, session });
+  }
+
+  async #link(): Promise<LinkStatus | null> {
+    const { config, world } = this.#options;
+    const name = config.interface;
+    const link = await world.routes.link(name);
+    if (link === null) return null;
+    return {
+      name,
+      backend: world.wireGuard.kind,
+      up: link.up,
+      mtu: link.mtu ?? null,
+      listenPort: config.listenPort,
+      addresses: await world.routes.addresses(name),
+    };
+  }
+
+  async #peers(nowMs: number): Promise<readonly PeerStatus[]> {
+    const { config, nodes, world } = this.#options;
+    const traffic = await world.wireGuard.traffic(config.interface);
+    const wanted = nodes.peers();
+    const all: PeerStatus[] = [];
+    for (const [key, counted] of traffic) {
+      const probe = this.#probes.get(key);
+      const allowedIps = wanted?.get(key)?.allowedIps ?? [];
+      const [first] = allowedIps;
+      const { lastHandshakeMs } = counted;
+      all.push({
+        node: nodes.nodeOf(key) ?? null,
+        publicKey: key,
+        endpoint: counted.endpoint ?? null,
+        podCidrs: allowedIps,
+        linkAddress: first === undefined ? null : firstAddress(first),
+        handshakeSeconds: lastHandshakeMs === undefined
+          ? null
+          : secondsBetween(lastHandshakeMs, nowMs),
+        receivedBytes: counted.receivedBytes,
+        sentBytes: counted.sentBytes,
+        state: peerState(counted, { nowMs, probe }),
+        probe: probe === undefined ? null : {
+          agoSeconds: secondsBetween(probe.atMs, nowMs),
+          answered: probe.answered,
+          roundTripMs: probe.roundTripMs ?? null,
+          failure: probe.failure,
+        },
+      });
+    }
+    return all.sort((a, b) => byName(a.node ?? "", b.node ?? ""));
+  }
+
+  #turnStatus(nowMs: number): TurnStatus | null {
+    if (this.#turn === undefined) return null;
+    const { report, milliseconds } = this.#turn;
+    const agoSeconds = this.#seconds(this.#turn.at) ?? 0;
+    return {
+      at: rfc3339(nowMs - agoSeconds * 1_000),
+      agoSeconds,
+      milliseconds,
+      scope: report.scope,
+      applied: report.applied,
+      problems: report.problems,
+    };
+  }
+
+  /** Since a `Clock.now()`. */
+  #seconds(since: number | undefined): number | null {
+    if (since === undefined) return null;
+    return secondsBetween(since, this.#options.clock.now());
+  }
+}
+
+function findingStatus(
+  [node, { peer, remarks, conflicts }]: readonly [string, Finding],
+): FindingStatus {
+  return {
+    node,
+    peer,
+    reasons: [
+      ...remarks.map(({ code, text }) => ({ code, text })),
+      ...conflicts.map(({ text }) => ({ code: "conflict" as const, text })),
+    ],
+  };
+}
+
+/** Tenths of a second are as good as it gets; never less than none. */
+function secondsBetween(fromMs: number, toMs: number): number {
+  return Math.max(0, Math.round((toMs - fromMs) / 100) / 10);
+}
+
+function rfc3339(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function byName(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

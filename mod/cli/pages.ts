@@ -1,0 +1,73 @@
+/**
+ * What the agent answers to whom: one table of pages, on the socket of this
+ * machine's root and on the loopback's port.
+ *
+ * @module
+ */
+
+import type { Overview } from "../agent/overview.ts";
+import type { Health } from "../agent/health.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  type Page,
+  type PageRequest,
+  type Pages,
+  plain,
+} from "../sys/http_server.ts";
+
+/** Milliseconds without a turn after which only a restart helps: turns come every 30 s. */
+const STUCK_MS = 120_000;
+
+export interface PagesOptions {
+  readonly clock: Clock;
+  readonly health: Health;
+  readonly overview: Overview;
+}
+
+/** By path. */
+export type PageTable = Readonly<
+  Record<string, (request: PageRequest) => Page | Promise<Page>>
+>;
+
+export function agentPages(options: PagesOptions): PageTable {
+  const { clock, health, overview } = options;
+  const born = clock.now();
+  return {
+    "/healthz": () => {
+      const silent = clock.now() - (overview.turnedAt ?? born);
+      return silent < STUCK_MS ? plain(200, "ok") : plain(
+        503,
+        `The agent has looked at nothing for ${Math.round(silent / 1_000)} s`,
+      );
+    },
+    "/readyz": () => {
+      const { ready, text } = health.summary();
+      return ready
+        ? plain(200, text)
+        : plain(503, health.problems().join("\n"));
+    },
+    "/v1/status": async ({ query, signal }) => {
+      if (query.get("probe") === "1") await overview.probeAll(signal);
+      return json(await overview.status());
+    },
+  };
+}
+
+export function json(value: unknown): Page {
+  return {
+    status: 200,
+    type: "application/json",
+    body: `${JSON.stringify(value)}\n`,
+  };
+}
+
+/** Those of the table, and 404 with their names for all else. */
+export function pagesOf(table: PageTable): Pages {
+  return (request) => {
+    const page = Object.hasOwn(table, request.path)
+      ? table[request.path]
+      : undefined;
+    if (page !== undefined) return page(request);
+    return plain(404, `Not here: there are ${Object.keys(table).join(", ")}`);
+  };
+}

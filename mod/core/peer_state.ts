@@ -1,0 +1,68 @@
+/**
+ * The state of a peer in one word, from what WireGuard counts and, where somebody
+ * asked for it, from a probe to the peer's link address. A handshake that is old
+ * says nothing by itself: nobody has spoken to that peer.
+ *
+ * @module
+ */
+
+import { type PeerTraffic, SESSION_MS } from "./traffic.ts";
+
+/**
+ * - `up`: there is a session
+ * - `idle`: there is none, for want of traffic; where it was probed, it answered
+ * - `down`: what was sent last got no answer
+ */
+export type PeerState = "up" | "idle" | "down";
+
+/** One packet to a peer's link address, and whether anything came back. */
+export interface Probe {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly answered: boolean;
+  /** Milliseconds until the answer; `undefined`: there was none. */
+  readonly roundTripMs: number | undefined;
+  /** Why there was none, for people; "" where it answered. */
+  readonly failure: string;
+  /** Was there a session before? */
+  readonly session: boolean;
+}
+
+/** Milliseconds for which a probe tells of now. */
+export const PROBE_COUNTS_MS = 60_000;
+
+/**
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { peerState } from "./peer_state.ts";
+ * import { NO_TRAFFIC } from "./traffic.ts";
+ *
+ * const spoken = { ...NO_TRAFFIC, lastHandshakeMs: 1_000 };
+ * assert.equal(peerState(spoken, { nowMs: 61_000 }), "up");
+ * assert.equal(peerState(spoken, { nowMs: 601_000 }), "idle");
+ * ```
+ */
+export function peerState(
+  { lastHandshakeMs }: PeerTraffic,
+  { nowMs, probe }: {
+    /** Milliseconds since 1970. */
+    readonly nowMs: number;
+    readonly probe?: Probe | undefined;
+  },
+): PeerState {
+  if (probe !== undefined && nowMs - probe.atMs < PROBE_COUNTS_MS) {
+    // Whoever shook hands after a failed probe is there again.
+    const since = (lastHandshakeMs ?? 0) > probe.atMs;
+    if (!probe.answered && !since) return "down";
+    if (probe.answered && !probe.session) return "idle";
+  }
+  return hasSession(lastHandshakeMs, nowMs) ? "up" : "idle";
+}
+
+/** Both in milliseconds since 1970. */
+export function hasSession(
+  lastHandshakeMs: number | undefined,
+  nowMs: number,
+): boolean {
+  return lastHandshakeMs !== undefined && nowMs - lastHandshakeMs < SESSION_MS;
+}
