@@ -121,6 +121,7 @@ async function attemptTurn(
     return {
       scope: "full",
       applied: 0,
+      newLink: false,
       problems,
       clean: false,
       network: nodeUid === undefined

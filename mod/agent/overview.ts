@@ -7,6 +7,7 @@
 
 import { firstAddress, type Prefix } from "../core/address.ts";
 import type { Config } from "../core/config.ts";
+import { forEachFew } from "../core/each.ts";
 import type { PublicKey } from "../core/key.ts";
 import type { Finding } from "../core/peer_index.ts";
 import { hasSession, peerState, type Probe } from "../core/peer_state.ts";
@@ -126,17 +127,15 @@ export class Overview {
   async probeAll(signal: AbortSignal): Promise<void> {
     const { config, nodes, world } = this.#options;
     const traffic = await world.wireGuard.traffic(config.interface);
-    const left = [...nodes.peers() ?? []].values();
-    const one = async (): Promise<void> => {
-      for (const [key, { allowedIps }] of left) {
-        if (signal.aborted) return;
-        const [prefix] = allowedIps;
-        if (prefix !== undefined) {
-          await this.#probe(key, prefix, traffic.get(key));
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: PROBES_AT_ONCE }, one));
+    const peers = nodes.peers() ?? [];
+    await forEachFew(
+      peers,
+      { atOnce: PROBES_AT_ONCE, signal },
+      async ([key, { allowedIps: [prefix] }]) => {
+        if (prefix === undefined) return;
+        await this.#probe(key, prefix, traffic.get(key));
+      },
+    );
     for (const key of this.#probes.keys()) {
       if (!nodes.peers()?.has(key)) this.#probes.delete(key);
     }

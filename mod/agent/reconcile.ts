@@ -48,6 +48,8 @@ export interface Report {
   readonly scope: Scope;
   /** Steps done. */
   readonly applied: number;
+  /** Has the link become ours in this turn? Then it has no session yet. */
+  readonly newLink: boolean;
   /** Sentences: what is missing or failed. None: all stands, as read back. */
   readonly problems: readonly string[];
   /** `false`: look again soon, even where there is no sentence for it. */
@@ -126,11 +128,13 @@ export class Reconciler {
     this.#refuseForeign(have);
     let planned = this.#plan(want.state, have);
     let applied = 0;
+    let newLink = false;
     let failures: readonly string[] = [];
     let grave: readonly string[] = [];
     if (planned.steps.length > 0) {
       const result = await this.#apply(planned.steps, want.waiting);
       applied = result.done.length;
+      newLink = result.done.some(({ kind }) => kind === "set-link-alias");
       ({ failures, grave } = result);
       have = await this.#observe(want.state, true);
       planned = this.#plan(want.state, have);
@@ -162,7 +166,7 @@ export class Reconciler {
     await this.#firewall.look(want.podCidrs);
     this.#news.say(want.notes);
     const network = this.#found(want, outages);
-    return { scope: "full", applied, problems, clean, network };
+    return { scope: "full", applied, newLink, problems, clean, network };
   }
 
   /** A Node that changed during the turn is for the next one, which knows of it. */
@@ -188,6 +192,7 @@ export class Reconciler {
     return {
       scope: "network",
       applied: 0,
+      newLink: false,
       problems: this.#standing,
       clean: true,
       network: this.#found(want, [...want.waiting, ...cni.outages]),
@@ -208,7 +213,9 @@ export class Reconciler {
     }
     const problems = [...this.#standing, ...failures];
     const network = this.#network;
-    return { scope: "peers", applied: done.length, problems, clean, network };
+    const applied = done.length;
+    const rest = { newLink: false, problems, clean, network };
+    return { scope: "peers", applied, ...rest };
   }
 
   #found({ nodeUid }: Wanted, outages: readonly string[]): Found | undefined {

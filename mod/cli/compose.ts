@@ -7,6 +7,7 @@
 import { ApiHealth } from "../agent/api_health.ts";
 import { Bell } from "../agent/bell.ts";
 import { publishCondition } from "../agent/condition.ts";
+import { Greeter } from "../agent/greet.ts";
 import { Health, type Summary } from "../agent/health.ts";
 import { ringFor } from "../agent/kernel_rings.ts";
 import { reconcileLoop, RING } from "../agent/loop.ts";
@@ -79,12 +80,14 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       conditionBell.ring("self");
     },
   });
+  const probe = new TcpProbe();
+  const greeter = new Greeter({ clock, nodes, probe });
   const overview = new Overview({
     clock,
     config,
     health,
     nodes,
-    probe: new TcpProbe(),
+    probe,
     publicKey,
     server: access.server,
     wallClock: Date.now,
@@ -115,6 +118,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     close: () => client.close(),
     tasks: [
       { name: "watch-nodes", run: (signal) => reflector.run(signal) },
+      { name: "greet-peers", run: (signal) => greeter.run(signal) },
       { name: "watch-trouble", run: (signal) => apiHealth.run(signal) },
       {
         name: "check-version",
@@ -139,6 +143,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             reconciler,
             afterTurn: (report, milliseconds) => {
               overview.turned({ report, milliseconds });
+              greeter.turned(report);
               const { network } = report;
               sayReady();
               keyBell.ring("turn");

@@ -65,6 +65,7 @@ Deno.test("a turn with all Nodes makes each a peer, and the next sends nothing",
   assert.deepEqual(report, {
     scope: "full",
     applied: 0,
+    newLink: false,
     problems: [],
     clean: true,
     network: { nodeUid: "uid-1", outages: [] },

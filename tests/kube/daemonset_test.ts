@@ -265,12 +265,12 @@ async function reboot(
   await saysOk(cluster, agent);
   await cluster.ready();
   const { podIP } = pod.status;
-  // A tunnel whose other end has lost its session is made anew some 15 s after
-  // the first packet that gets no answer: WireGuard, section 6.4.
+  // The agent speaks first: else the tunnel were made anew some 15 s after the
+  // first packet that gets no answer (WireGuard, section 6.4).
   await eventually("a reaches b again", async () => {
     const ping = ["ping", "-c", "1", "-W", "1", podIP];
     return (await a.run(ping)).code === 0 ? true : undefined;
-  }, 30_000);
+  }, 10_000);
   await knocking;
   await pause(500);
   const report = await capture.stop();

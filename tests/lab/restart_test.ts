@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { firstAddress, parsePrefix } from "../../mod/core/address.ts";
+import { run } from "./exec.ts";
 import {
   addPods,
   bringUp,
@@ -102,5 +104,30 @@ labTest(
         return (await first.peers()).length === 1 ? true : undefined;
       }, patience(40_000));
     });
+  },
+);
+
+labTest(
+  "a node that was rebooted is reached again at once, not after the other's next handshake",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    const [one, other] = lab.nodes;
+    assert.ok(one !== undefined && other !== undefined);
+    const [cidr = ""] = other.plan.podCidrs;
+    const address = firstAddress(parsePrefix(cidr));
+    const reach = async (): Promise<true | undefined> => {
+      const command = ["ping", "-c", "1", "-W", "1", address];
+      return (await run(one.space.command(command))).code === 0
+        ? true
+        : undefined;
+    };
+    await eventually("one reaches the other", reach);
+    await other.reboot();
+    // Left to itself the other one would hold on to its session for 15 s.
+    assert.equal(await reach(), undefined, "nobody is there");
+    other.startAgent();
+    await ready(other);
+    await eventually("one reaches the other again", reach, patience(5_000));
   },
 );
