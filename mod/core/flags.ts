@@ -10,6 +10,8 @@ import { FatalError } from "./errors.ts";
 export interface Option {
   /** As in `--name`; of `run` also in the file, and in the environment `CLUSTERNET_NAME`. */
   readonly name: string;
+  /** One letter, as in `-o VALUE`. */
+  readonly short?: string;
   /** What stands for the value in help; "": a switch without one. */
   readonly metavar: string;
   /** As text; `undefined`: none, or found out at the start (the help says how). */
@@ -64,7 +66,7 @@ export function parseFlags(
 ): GivenByName {
   const given = new Map<string, Given>();
   for (let at = 0; at < args.length; at++) {
-    const arg = args[at] ?? "";
+    const arg = longForm(args[at] ?? "", command);
     const [, name, inline] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(arg) ?? [];
     if (name === undefined) throw usage(unexpected(arg, command));
     const option = command.options.find((one) => one.name === name);
@@ -95,6 +97,13 @@ export function parseFlags(
   return given;
 }
 
+/** `-o` as `--output`. */
+function longForm(arg: string, { options }: Command): string {
+  const [, letter] = /^-([a-z])$/.exec(arg) ?? [];
+  const option = options.find(({ short }) => short && short === letter);
+  return option === undefined ? arg : `--${option.name}`;
+}
+
 /** Where all the options are listed. */
 export function hint({ name }: Command): string {
   return `Run \`clusternet ${name} --help\` for all of them.`;
@@ -102,8 +111,8 @@ export function hint({ name }: Command): string {
 
 /** The rows of a `--help`. */
 export function optionRows(options: readonly Option[]): readonly string[] {
-  const usage = options.map(({ name, metavar }) =>
-    `--${name} ${metavar}`.trimEnd()
+  const usage = options.map(({ name, short, metavar }) =>
+    `${short === undefined ? "" : `-${short}, `}--${name} ${metavar}`.trimEnd()
   );
   const width = Math.max(...usage.map((text) => text.length));
   return options.map(({ help, fallback, metavar }, at) => {
