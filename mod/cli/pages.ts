@@ -8,6 +8,7 @@
 import type { Overview } from "../agent/overview.ts";
 import type { Health } from "../agent/health.ts";
 import type { Clock } from "../core/clock.ts";
+import type { MetricsPage, MetricsPageOptions } from "./metrics_page.ts";
 import {
   type Page,
   type PageRequest,
@@ -18,7 +19,12 @@ import {
 /** Milliseconds without a turn after which only a restart helps: turns come every 30 s. */
 const STUCK_MS = 120_000;
 
-export interface PagesOptions {
+/** Milliseconds for which a look at all of the kernel tells of now: it comes every 30 s. */
+const VERIFIED_MS = 60_000;
+
+export const METRICS_PATH = "/metrics";
+
+export interface PagesOptions extends MetricsPageOptions {
   readonly clock: Clock;
   readonly health: Health;
   readonly overview: Overview;
@@ -32,6 +38,7 @@ export type PageTable = Readonly<
 export function agentPages(options: PagesOptions): PageTable {
   const { clock, health, overview } = options;
   const born = clock.now();
+  let metrics: MetricsPage | undefined;
   return {
     "/healthz": () => {
       const silent = clock.now() - (overview.turnedAt ?? born);
@@ -42,9 +49,18 @@ export function agentPages(options: PagesOptions): PageTable {
     },
     "/readyz": () => {
       const { ready, text } = health.summary();
-      return ready
-        ? plain(200, text)
-        : plain(503, health.problems().join("\n"));
+      if (!ready) return plain(503, health.problems().join("\n"));
+      const unseen = clock.now() - (overview.verifiedAt ?? born);
+      if (unseen < VERIFIED_MS) return plain(200, text);
+      return plain(
+        503,
+        `The kernel was last looked at ${Math.round(unseen / 1_000)} s ago`,
+      );
+    },
+    [METRICS_PATH]: async (request) => {
+      const { MetricsPage } = await import("./metrics_page.ts");
+      metrics ??= new MetricsPage(options);
+      return await metrics.page(request);
     },
     "/v1/status": async ({ query, signal }) => {
       if (query.get("probe") === "1") await overview.probeAll(signal);
