@@ -33,12 +33,12 @@ export interface Sample {
 /**
  * ```ts
  * import assert from "node:assert/strict";
- * import { metricsText } from "./metrics_text.ts";
+ * import { type Family, metricsText } from "./metrics_text.ts";
  *
- * const family = {
+ * const family: Family = {
  *   ...{ name: "rings_total", type: "counter", help: "Rings of a bell" },
  *   samples: [{ labels: { bell: 'the "big" one' }, value: 3 }],
- * } as const;
+ * };
  * assert.equal(
  *   metricsText([family], "openmetrics"),
  *   '# TYPE rings counter\n# HELP rings Rings of a bell\n' +
