@@ -22,8 +22,6 @@ export interface PageRequest {
   /** Before the "?", percent-encoded as it came. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Media types that the client takes, as it sent them; "": it did not say. */
-  readonly accept: string;
   /** Aborted when the client has had its time. */
   readonly signal: AbortSignal;
 }
@@ -157,8 +155,12 @@ async function pageFor(
   signal: AbortSignal,
 ): Promise<Answer> {
   const [line = "", ...fields] = head?.split("\r\n") ?? [];
-  const [, method = "", target = ""] =
-    /^([A-Z]+) (\/[\x21-\x7e]*) HTTP\/1\.[01]$/.exec(line) ?? [];
+  // With the server's name before it (RFC 9112, section 3.2.2) as Deno writes it
+  // to a unix socket.
+  const [, method = "", authority, target = ""] =
+    /^([A-Z]+) (?:http:\/\/([^/ ]*))?(\/[\x21-\x7e]*) HTTP\/1\.[01]$/.exec(
+      line,
+    ) ?? [];
   if (target === "") {
     return {
       page: plain(400, "This is no request that is understood here"),
@@ -170,17 +172,15 @@ async function pageFor(
     return { page: { ...page, headers: { allow: "GET, HEAD" } }, body: true };
   }
   const body = method === "GET";
-  if (hosts !== undefined && !hosts.has(hostOf(fields))) {
+  const host = authority === undefined
+    ? hostOf(fields)
+    : hostOf([`host: ${authority}`]);
+  if (hosts !== undefined && !hosts.has(host)) {
     return { page: plain(421, "This name is not served here"), body };
   }
   const [path = "", query = ""] = target.split(/\?(.*)/s);
   try {
-    const request = {
-      path,
-      query: new URLSearchParams(query),
-      accept: fieldOf(fields, "accept"),
-      signal,
-    };
+    const request = { path, query: new URLSearchParams(query), signal };
     return { page: await pages(request), body };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -190,16 +190,11 @@ async function pageFor(
 
 /** Without the port, in lower case; "" where there is none. */
 function hostOf(fields: readonly string[]): string {
-  return fieldOf(fields, "host").replace(/:\d+$/, "").toLowerCase();
-}
-
-/** Those of that name as one; "" where there is none. */
-function fieldOf(fields: readonly string[], name: string): string {
-  const values = fields.flatMap((field) => {
-    const [, key, value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(field) ?? [];
-    return key?.toLowerCase() === name ? [value] : [];
-  });
-  return values.join(", ");
+  for (const field of fields) {
+    const [, host] = /^host:[ \t]*(.*?)(?::\d+)?[ \t]*$/i.exec(field) ?? [];
+    if (host !== undefined) return host.toLowerCase();
+  }
+  return "";
 }
 
 export function plain(status: number, text: string): Page {

@@ -66,11 +66,17 @@ Deno.test("servePages() is understood by fetch, 20 requests in a row", async () 
   }
 });
 
+Deno.test("servePages() takes the server's name before the path", async () => {
+  await using server = serve();
+  const request = "GET http://agent/a?b=c HTTP/1.1\r\nHost: agent\r\n\r\n";
+  assert.match(await exchange(server, request), /you asked for \/a\n$/);
+});
+
 const REFUSED: Readonly<Record<string, readonly [request: string, RegExp]>> = {
   "other methods": ["POST / HTTP/1.1\r\n\r\n", /^HTTP\/1\.1 405 .*allow: GET/s],
   "another protocol": ["SSH-2.0-x\r\n\r\n", /^HTTP\/1\.1 400 /],
   "a target that is none": [
-    "GET http://x/ HTTP/1.1\r\n\r\n",
+    "GET ftp://x/ HTTP/1.1\r\n\r\n",
     /^HTTP\/1\.1 400 /,
   ],
   "a head without end": [
@@ -93,6 +99,11 @@ Deno.test("servePages() serves nobody who came by somebody else's name", async (
   assert.match(await ask("Host: LOCALHOST:7839"), /^HTTP\/1\.1 200 /);
   assert.match(await ask("Host: evil.example"), /^HTTP\/1\.1 421 /);
   assert.match(await ask("X-Host: localhost"), /^HTTP\/1\.1 421 /);
+  const whole = await exchange(
+    server,
+    "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+  );
+  assert.match(whole, /^HTTP\/1\.1 421 /);
 });
 
 Deno.test("servePages() tells of a page that fails, and goes on", async () => {
