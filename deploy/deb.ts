@@ -11,7 +11,7 @@
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Target, TARGETS } from "../ffi/build.ts";
-import { CNI_RUN_DIRECTORY } from "../mod/sys/conflist_file.ts";
+import { CNI_RUN_DIRECTORY } from "../mod/core/cni.ts";
 import { LOCK_DIRECTORY } from "../mod/sys/lock.ts";
 import { tableName } from "../mod/core/nftables.ts";
 import { LINK_ALIAS, ROUTE_PROTOCOL } from "../mod/core/state.ts";

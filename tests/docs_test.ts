@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { NO_PROMPT, PERMISSIONS, V8_FLAGS } from "../deploy/permissions.ts";
 import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
+import { planHelp } from "../mod/cli/plan_options.ts";
 import { helpText } from "../mod/core/config.ts";
 import { tableText } from "../mod/core/nft_text.ts";
 import { pageAfter, pageWith, readCases } from "./kube/conformance_doc.ts";
@@ -68,6 +69,13 @@ Deno.test("docs/install.md has the options of install and uninstall", () => {
     ).exec(text);
     assert.equal(block?.[1], help.trimEnd() + "\n");
   }
+});
+
+Deno.test("docs/plan.md has the options of plan", () => {
+  const [, block] = /<!-- plan:[^>]*-->\s+```\n([\s\S]*?)```/.exec(
+    read("docs/plan.md"),
+  ) ?? [];
+  assert.equal(block, planHelp().trimEnd() + "\n");
 });
 
 Deno.test("docs/install.md says where each deployed file lies", () => {

@@ -27,8 +27,6 @@ export interface NodesOptions {
   readonly ring: () => void;
   /** Called after our own Node has changed. */
   readonly ringSelf: () => void;
-  /** Called after another Node has published another key than before. */
-  readonly keyChanged?: () => void;
 }
 
 export class Nodes implements NodeSink {
@@ -57,6 +55,11 @@ export class Nodes implements NodeSink {
     return this.#options.index.findings;
   }
 
+  /** Every one of them, our own included. */
+  all(): Iterable<NodeRecord> {
+    return this.#options.index.nodes.values();
+  }
+
   self(): NodeRecord | undefined {
     return this.#options.index.self;
   }
@@ -76,14 +79,12 @@ export class Nodes implements NodeSink {
   }
 
   replace(nodes: readonly NodeRecord[]): void {
-    for (const node of nodes) this.#lookAtKey(node);
     const first = !this.#listed;
     this.#listed = true;
     this.#change(() => this.#options.index.replace(nodes), first);
   }
 
   upsert(node: NodeRecord): void {
-    this.#lookAtKey(node);
     this.#change(() => this.#options.index.apply([{ name: node.name, node }]));
   }
 
@@ -117,13 +118,6 @@ export class Nodes implements NodeSink {
     }));
     this.#names = new Set();
     return news;
-  }
-
-  #lookAtKey({ name, publicKey }: NodeRecord): void {
-    const before = this.#options.index.nodes.get(name)?.publicKey;
-    const changed = before !== undefined && publicKey !== undefined &&
-      before !== publicKey;
-    if (changed) this.#options.keyChanged?.();
   }
 
   #change(act: () => Touched, always = false): void {

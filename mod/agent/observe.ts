@@ -27,6 +27,18 @@ export interface World {
   readonly cni: CniPort;
 }
 
+/** What of it reads, and cannot change a thing. */
+export interface Looks {
+  readonly wireGuard: Pick<WireGuardPort, "kind" | "read">;
+  readonly routes: Pick<
+    RoutePort,
+    "link" | "addresses" | "routes" | "hostFacts"
+  >;
+  readonly sysctl: Pick<SysctlPort, "read">;
+  readonly tables: Pick<TablePort, "read">;
+  readonly conflist: Pick<ConflistPort, "read">;
+}
+
 export interface ObserveOptions {
   readonly link: string;
   /** The kind that our link has; of another kind's there is no device to read. */
@@ -41,7 +53,7 @@ export interface ObserveOptions {
 }
 
 export async function observe(
-  world: World,
+  world: Looks,
   options: ObserveOptions,
 ): Promise<State> {
   const link = await world.routes.link(options.link);
@@ -63,7 +75,7 @@ export async function observe(
 }
 
 async function readDevice(
-  world: World,
+  world: Looks,
   name: string,
   there: boolean,
 ): Promise<State> {
@@ -82,7 +94,7 @@ async function readDevice(
 }
 
 async function readSysctls(
-  port: SysctlPort,
+  port: Pick<SysctlPort, "read">,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const values = new Map<string, string>();

@@ -58,7 +58,6 @@ export class Overview {
   readonly #startedMs: number;
   readonly #probes = new Map<PublicKey, Probe>();
   #turn: (Turn & { readonly at: number }) | undefined;
-  #verifiedAt: number | undefined;
   #api: ApiStatus & { readonly lastEventAt?: number | undefined } = {
     synced: false,
     lastError: undefined,
@@ -70,9 +69,7 @@ export class Overview {
   }
 
   turned(turn: Turn): void {
-    const at = this.#options.clock.now();
-    this.#turn = { ...turn, at };
-    if (turn.report.scope === "full") this.#verifiedAt = at;
+    this.#turn = { ...turn, at: this.#options.clock.now() };
   }
 
   heard(
@@ -84,11 +81,6 @@ export class Overview {
   /** `Clock.now()` of the last turn's end. */
   get turnedAt(): number | undefined {
     return this.#turn?.at;
-  }
-
-  /** `Clock.now()` of the end of the last turn that read all of the kernel. */
-  get verifiedAt(): number | undefined {
-    return this.#verifiedAt;
   }
 
   /** @throws {KernelError} where the kernel cannot be asked */
@@ -132,17 +124,10 @@ export class Overview {
   }
 
   /** One packet to every peer's link address; the next `status()` says what came of it. */
-  async probeAll(
-    signal: AbortSignal,
-    /** Only those without a session. */
-    { silent = false }: { readonly silent?: boolean } = {},
-  ): Promise<void> {
+  async probeAll(signal: AbortSignal): Promise<void> {
     const { config, nodes, world } = this.#options;
     const traffic = await world.wireGuard.traffic(config.interface);
-    const nowMs = this.#options.wallClock();
-    const peers = [...nodes.peers() ?? []].filter(([key]) =>
-      !silent || !hasSession(traffic.get(key)?.lastHandshakeMs, nowMs)
-    );
+    const peers = nodes.peers() ?? [];
     await forEachFew(
       peers,
       { atOnce: PROBES_AT_ONCE, signal },

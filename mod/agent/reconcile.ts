@@ -11,10 +11,8 @@
  * @module
  */
 
-import { type Address, parseAddress } from "../core/address.ts";
 import { PeerTable } from "../core/advance.ts";
 import type { Config } from "../core/config.ts";
-import type { Counters } from "../core/counters.ts";
 import { type Desired, desired } from "../core/desired.ts";
 import { FatalError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
@@ -22,7 +20,7 @@ import type { Log } from "../core/log.ts";
 import type { Found } from "../core/network_verdict.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { type Plan, plan } from "../core/plan.ts";
-import { cutOff, foreignLink, OWN_INTERNAL_IP } from "../core/preflight.ts";
+import { cutOffNode, foreignAtStart } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
 import { shortText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
@@ -41,7 +39,6 @@ export interface ReconcileOptions {
   readonly nodes: Nodes;
   readonly log: Log;
   readonly clock: Clock;
-  readonly counters?: Counters;
 }
 
 export type Scope = "full" | "network" | "peers";
@@ -83,8 +80,6 @@ export class Reconciler {
   #standing: readonly string[] = [];
   /** What stands for the pods since then. */
   #network: Found | undefined;
-  /** Everything stood as was wanted, as read, and what is wanted is the same since then. */
-  #stood = false;
   #adopted = false;
   #verified = false;
 
@@ -109,17 +104,12 @@ export class Reconciler {
   async turn(scope: Scope): Promise<Report> {
     const { nodes } = this.#options;
     const touched = nodes.takeTouched();
-    const selfChanged = nodes.takeSelfChanged();
-    if (selfChanged || this.#cached === undefined) scope = "full";
-    if (selfChanged) this.#stood = false;
+    if (nodes.takeSelfChanged() || this.#cached === undefined) scope = "full";
     // The first IPv6 endpoint takes 20 more bytes from everybody's MTU.
-    if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) {
-      scope = "full";
-      this.#stood = false;
-    }
+    if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) scope = "full";
     try {
-      if (scope === "full") return await this.#full(touched);
-      const rest = scope === "network" ? await this.#rest(touched) : undefined;
+      if (scope === "full") return await this.#full();
+      const rest = scope === "network" ? await this.#rest() : undefined;
       if (rest !== undefined && !rest.clean) return rest;
       const peers = await this.#peers(touched);
       return { ...peers, scope, applied: peers.applied + (rest?.applied ?? 0) };
@@ -129,7 +119,7 @@ export class Reconciler {
     }
   }
 
-  async #full(touched: ReadonlySet<PublicKey>): Promise<Report> {
+  async #full(): Promise<Report> {
     this.#cached = undefined;
     this.#refuseCutOff();
     const want = await this.#desired();
@@ -143,7 +133,6 @@ export class Reconciler {
     if (planned.steps.length > 0) {
       const result = await this.#apply(planned.steps, want.waiting);
       applied = result.done.length;
-      this.#count(result.done, touched);
       newLink = result.done.some(({ kind }) => kind === "set-link-alias");
       ({ failures, grave } = result);
       have = await this.#observe(want.state, true);
@@ -172,7 +161,6 @@ export class Reconciler {
     }
     const clean = missing === undefined && have.peersComplete !== false;
     if (clean) this.#remember(have);
-    this.#stood ||= clean && problems.length === 0;
     this.#standing = problems;
     await this.#firewall.look(want.podCidrs);
     this.#news.say(want.notes);
@@ -187,7 +175,7 @@ export class Reconciler {
   }
 
   /** Everything but the device and its peers; a full turn where something is amiss. */
-  async #rest(touched: ReadonlySet<PublicKey>): Promise<Report> {
+  async #rest(): Promise<Report> {
     const cached = this.#cached;
     const want = await this.#desired();
     const have = await this.#observe(want.state, false);
@@ -196,7 +184,7 @@ export class Reconciler {
     if (
       have.link === null || planned.steps.length > 0 ||
       planned.blocked.length > 0
-    ) return await this.#full(touched);
+    ) return await this.#full();
     this.#cached = { ...cached, ...have };
     const { last: cni } = this.#cni;
     this.#standing = [...want.waiting, ...cni.problems];
@@ -217,7 +205,6 @@ export class Reconciler {
       ? { steps: [] }
       : this.#plan({ peers }, have, touched);
     const { done, failures } = await this.#apply(steps, []);
-    this.#count(done, touched);
     const clean = failures.length === 0;
     if (!clean) this.#cached = undefined;
     for (const step of clean ? steps : []) {
@@ -228,17 +215,6 @@ export class Reconciler {
     const applied = done.length;
     const rest = { newLink: false, problems, clean, network };
     return { scope: "peers", applied, ...rest };
-  }
-
-  /** What stood, and nobody wanted otherwise, somebody else has changed. */
-  #count(done: readonly Step[], touched: ReadonlySet<PublicKey>): void {
-    const { counters } = this.#options;
-    for (const step of done) {
-      counters?.add("steps", step.kind);
-      const wanted = this.#isNews(step) ||
-        step.kind === "peer" && touched.has(step.change.publicKey);
-      if (this.#stood && !wanted) counters?.add("drift-repairs", step.kind);
-    }
   }
 
   #found({ nodeUid }: Wanted, outages: readonly string[]): Found | undefined {
@@ -327,42 +303,21 @@ export class Reconciler {
   /** Before the first write it ends the agent; later nothing more is written. */
   #refuseCutOff(): void {
     const { config, nodes } = this.#options;
-    for (const text of nodes.self()?.internalIps ?? []) {
-      const address = parsedAddress(text);
-      const sentence = address &&
-        cutOff(config.clusterCidrs, address, OWN_INTERNAL_IP);
-      if (sentence === undefined) continue;
-      throw this.#adopted ? new Error(sentence) : new FatalError(sentence, 1);
-    }
+    const sentence = cutOffNode(config.clusterCidrs, nodes.self());
+    if (sentence === undefined) return;
+    throw this.#adopted ? new Error(sentence) : new FatalError(sentence, 1);
   }
 
   /** At the start only: later it is a problem like any other, and may pass. */
-  #refuseForeign({ link, device }: State): void {
+  #refuseForeign(have: State): void {
     const { config, publicKey } = this.#options;
     if (this.#adopted) return;
-    if (!link) {
-      this.#adopted = true;
-      return;
-    }
-    const name = config.interface;
-    const sentence = foreignLink(name, link, this.#linkKind());
+    const sentence = foreignAtStart(have, {
+      name: config.interface,
+      kind: this.#linkKind(),
+      publicKey,
+    });
     if (sentence !== undefined) throw new FatalError(sentence, 1);
-    const other = device?.publicKey;
-    if (link.alias === "" && other && other !== publicKey) {
-      throw new FatalError(
-        `Link ${name} is there with another private key and without our mark: ` +
-          `remove it (ip link del ${name}) or choose another name with --interface`,
-        1,
-      );
-    }
     this.#adopted = true;
-  }
-}
-
-function parsedAddress(text: string): Address | undefined {
-  try {
-    return parseAddress(text);
-  } catch {
-    return undefined; // said elsewhere: the Node has no usable InternalIP
   }
 }

@@ -14,10 +14,9 @@ import { reconcileLoop, RING } from "../agent/loop.ts";
 import { Nodes } from "../agent/nodes.ts";
 import { Overview } from "../agent/overview.ts";
 import { publishKey } from "../agent/publish.ts";
-import { Reconciler, type Report } from "../agent/reconcile.ts";
+import { Reconciler } from "../agent/reconcile.ts";
 import { checkServerVersion } from "../agent/server_version.ts";
 import type { Task } from "../agent/supervise.ts";
-import type { Counters } from "../core/counters.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
@@ -28,7 +27,7 @@ import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
 import { TcpProbe } from "../sys/probe.ts";
 import { Reflector } from "../sys/reflector.ts";
-import { agentPages, METRICS_PATH, pagesOf } from "./pages.ts";
+import { agentPages, pagesOf, snapshotPage } from "./pages.ts";
 import { serveTasks } from "./serve.ts";
 import type { Setup } from "./setup.ts";
 
@@ -76,7 +75,6 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       loopBell.ring(RING.node);
       started.resolve();
     },
-    keyChanged: () => setup.shim.counters.add("key-changes"),
     ringSelf: () => {
       keyBell.ring("self");
       conditionBell.ring("self");
@@ -104,7 +102,6 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   });
   const reflector = new Reflector(client, nodes, {
     clock,
-    counters: setup.shim.counters,
     log,
     onStatus: (status) => {
       if (status.lastError !== undefined) started.resolve();
@@ -113,22 +110,8 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       overview.heard(status);
     },
   });
-  const { counters } = setup.shim;
-  const pages = agentPages({
-    clock,
-    config,
-    health,
-    overview,
-    shim: setup.shim,
-  });
-  const { [METRICS_PATH]: metrics } = pages;
-  const reconciler = new Reconciler({
-    ...setup,
-    counters,
-    nodes,
-    log,
-    clock,
-  });
+  const pages = agentPages({ clock, health, overview });
+  const reconciler = new Reconciler({ ...setup, nodes, log, clock });
   return {
     health,
     ready: ready.signal,
@@ -160,7 +143,6 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             reconciler,
             afterTurn: (report, milliseconds) => {
               overview.turned({ report, milliseconds });
-              countTurn(counters, report, milliseconds);
               greeter.turned(report);
               const { network } = report;
               sayReady();
@@ -204,11 +186,11 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
         config,
         log,
         shim: setup.shim,
-        socketPages: pagesOf(pages),
+        socketPages: pagesOf({
+          ...pages,
+          ...snapshotPage({ ...setup, nodes, wallClock: Date.now }),
+        }),
         localPages: pagesOf(pages),
-        publicPages: pagesOf(
-          metrics === undefined ? {} : { [METRICS_PATH]: metrics },
-        ),
       }),
       // Who only converges does not answer for what comes later.
       ...config.nodeCondition && !config.once
@@ -230,16 +212,6 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
         : [],
     ],
   };
-}
-
-function countTurn(
-  counters: Counters,
-  { clean, problems, scope }: Report,
-  milliseconds: number,
-): void {
-  counters.add("turns", scope);
-  counters.turnTook(milliseconds / 1_000);
-  if (!clean || problems.length > 0) counters.add("failed-turns");
 }
 
 async function watchKernelTask(

@@ -15,6 +15,7 @@ Usage: clusternet COMMAND [OPTIONS]
 Commands:
   run       Be the agent of this node, until a signal ends it
   install   Make this executable a service of this machine
+  plan      What the agent would do now, as commands, and why
   uninstall Take it off again; --purge: with link, routes and key
   version   Print version, commit, Deno version and build kind
   help      Print this text; \`clusternet COMMAND --help\` lists its options
@@ -67,6 +68,10 @@ async function dispatch(
     case "uninstall": {
       const { uninstall } = await import("./uninstall.ts");
       return await uninstall(args);
+    }
+    case "plan": {
+      const { plan } = await import("./plan.ts");
+      return await plan(args);
     }
     case "version":
     case "--version": {

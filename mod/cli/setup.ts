@@ -8,7 +8,11 @@
 
 import type { World } from "../agent/observe.ts";
 import { type Address, parseAddress } from "../core/address.ts";
-import { configFile, parseArguments } from "../core/arguments.ts";
+import {
+  configFile,
+  type Environment,
+  parseArguments,
+} from "../core/arguments.ts";
 import type { Config } from "../core/config.ts";
 import { ERRNO, errorText, FatalError, KernelError } from "../core/errors.ts";
 import {
@@ -49,9 +53,14 @@ export interface Setup extends Disposable {
   readonly publicKey: PublicKey;
 }
 
-/** @throws {FatalError} of exit code 2 */
-export async function readConfig(args: readonly string[]): Promise<Config> {
-  const env = Deno.env.toObject();
+/**
+ * @param env instead of this process's
+ * @throws {FatalError} of exit code 2
+ */
+export async function readConfig(
+  args: readonly string[],
+  env: Environment = Deno.env.toObject(),
+): Promise<Config> {
   const path = configFile(args, env);
   const hostName = Deno.hostname();
   if (path === undefined) return parseArguments(args, env, { hostName }).config;
@@ -122,7 +131,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
   };
 }
 
-async function openShim(): Promise<Shim> {
+export async function openShim(): Promise<Shim> {
   try {
     return await loadShim();
   } catch (cause) {
@@ -132,7 +141,7 @@ async function openShim(): Promise<Shim> {
 }
 
 /** A cluster CIDR that holds what the machine needs outside the tunnel (I21). */
-async function refuseCutOff(
+export async function refuseCutOff(
   config: Config,
   access: KubeAccess,
   routes: Rtnetlink,
@@ -203,7 +212,8 @@ async function addressesOf(host: string): Promise<readonly Address[]> {
   }
 }
 
-async function chooseWireGuard(
+/** Looks, and starts nothing. */
+export async function chooseWireGuard(
   config: Config,
   shim: Shim,
   routes: Rtnetlink,

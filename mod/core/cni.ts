@@ -13,7 +13,9 @@
 import { type Family, familyOf, firstAddress, type Prefix } from "./address.ts";
 
 /** On tmpfs; not a systemd RuntimeDirectory, which is wiped when the agent stops. */
-export const LEASES_DIRECTORY = "/run/clusternet-cni/leases";
+export const CNI_RUN_DIRECTORY = "/run/clusternet-cni";
+
+export const LEASES_DIRECTORY = `${CNI_RUN_DIRECTORY}/leases`;
 
 /** What a pod's network is made of here: all of them have to be on the machine. */
 const PTP = "ptp";

@@ -55,8 +55,22 @@ const IPV6_MIN_MTU = 1280;
 /** IP6_RT_PRIO_USER (include/net/ip6_route.h) is what an IPv6 route without a metric gets. */
 const ROUTE_METRIC: Readonly<Record<Family, number>> = { 4: 0, 6: 1024 };
 
+/** What of the configuration links, routes, peers and files are made from: nothing secret. */
+export type NetworkConfig = Pick<
+  Config,
+  | "nodeName"
+  | "clusterCidrs"
+  | "interface"
+  | "listenPort"
+  | "privateKeyFile"
+  | "cniConfFile"
+  | "cniNetworkName"
+  | "masquerade"
+  | "mtu"
+>;
+
 export interface DesiredInput {
-  readonly config: Config;
+  readonly config: NetworkConfig;
   readonly publicKey: PublicKey;
   /** Our own Node; `undefined`: not seen yet, or gone. */
   readonly self: NodeRecord | undefined;
@@ -178,7 +192,7 @@ function* waitingFor(
 /** Said while it may be a matter of seconds, and when it is none any more. */
 function bareSentence(
   name: string,
-  { clusterCidrs }: Config,
+  { clusterCidrs }: NetworkConfig,
   bareMs: number,
 ): string {
   if (bareMs < BARE_MS) {

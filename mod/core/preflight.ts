@@ -11,9 +11,12 @@ import {
   contains,
   familyBits,
   familyOf,
+  parseAddress,
   type Prefix,
 } from "./address.ts";
-import { type HostFacts, type Link, LINK_ALIAS } from "./state.ts";
+import type { PublicKey } from "./key.ts";
+import type { NodeRecord } from "./node.ts";
+import { type HostFacts, type Link, LINK_ALIAS, type State } from "./state.ts";
 
 export interface Needed {
   readonly internalIps: readonly Address[];
@@ -62,6 +65,44 @@ export function cutOff(
   return `Cannot use cluster CIDR ${cidr}: it holds ${address}, ${what}, which would ` +
     "be cut off; give a range that is free with --cluster-cidr, here and to " +
     "kube-controller-manager";
+}
+
+/** The sentence if a cluster CIDR holds an InternalIP of our own Node. */
+export function cutOffNode(
+  clusterCidrs: readonly Prefix[],
+  self: NodeRecord | undefined,
+): string | undefined {
+  for (const text of self?.internalIps ?? []) {
+    const address = parsedAddress(text);
+    const sentence = address && cutOff(clusterCidrs, address, OWN_INTERNAL_IP);
+    if (sentence !== undefined) return sentence;
+  }
+  return undefined;
+}
+
+function parsedAddress(text: string): Address | undefined {
+  try {
+    return parseAddress(text);
+  } catch {
+    return undefined; // said elsewhere: the Node has no usable InternalIP
+  }
+}
+
+/** Why what has our link's name at the start is not ours; `undefined`: it is, or there is none. */
+export function foreignAtStart(
+  { link, device }: State,
+  { name, kind, publicKey }: {
+    readonly name: string;
+    readonly kind: string;
+    readonly publicKey: PublicKey;
+  },
+): string | undefined {
+  const sentence = foreignLink(name, link, kind);
+  if (sentence !== undefined || !link) return sentence;
+  const other = device?.publicKey;
+  if (link.alias !== "" || !other || other === publicKey) return undefined;
+  return `Link ${name} is there with another private key and without our mark: ` +
+    `remove it (ip link del ${name}) or choose another name with --interface`;
 }
 
 /** Why a link of our name is not ours; `undefined`: it is, or there is none. */

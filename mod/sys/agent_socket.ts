@@ -38,6 +38,16 @@ export function listenOn(
   return listener;
 }
 
+/** Does one listen there, that this process may ask? */
+export async function hasAgent(link: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path: socketOf(link) })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface AskOptions {
   readonly link: string;
   /** With a query. */

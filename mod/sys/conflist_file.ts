@@ -16,15 +16,13 @@
  */
 
 import { basename, dirname, join } from "node:path";
+import { CNI_RUN_DIRECTORY } from "../core/cni.ts";
 import {
   openOrMakeDirectory,
   removeIfThere,
   systemReason,
 } from "./directory.ts";
 import type { Shim } from "./shim.ts";
-
-/** A tmpfs, and no systemd RuntimeDirectory, which is wiped on stop. */
-export const CNI_RUN_DIRECTORY = "/run/clusternet-cni";
 
 export interface ConflistFileOptions {
   readonly shim: Shim;

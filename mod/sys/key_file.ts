@@ -47,12 +47,7 @@ export async function loadOrCreatePrivateKey(
   path: string,
   shim: Shim,
 ): Promise<StoredKey> {
-  const file = {
-    path,
-    opening: "Cannot use private key file",
-    cure: CURE,
-    shim,
-  };
+  const file = ownFile(path, shim);
   using directory = openDirectory(dirname(path), shim);
   const found = load(file);
   if (found !== undefined) {
@@ -69,14 +64,38 @@ export async function loadOrCreatePrivateKey(
   throw refusal(file, { what: "it is gone again", cure: "start again" });
 }
 
+/**
+ * Read the key, and touch nothing.
+ *
+ * @param path absolute
+ * @returns `undefined`: there is none
+ * @throws {FatalError} as `loadOrCreatePrivateKey()`
+ */
+export function readPrivateKey(
+  path: string,
+  shim: Shim,
+): PrivateKey | undefined {
+  const file = ownFile(path, shim);
+  using fd = openOwnFile(file);
+  return fd === undefined ? undefined : readKey(file, fd);
+}
+
+function ownFile(path: string, shim: Shim): OwnFile {
+  return { path, opening: "Cannot use private key file", cure: CURE, shim };
+}
+
 /** `undefined`: there is none. */
 function load(file: OwnFile): PrivateKey | undefined {
   using fd = openOwnFile(file);
   if (fd === undefined) return undefined;
-  checkFile(file, file.shim.stat(fd));
-  const key = parseKey(file, readText(fd, file));
+  const key = readKey(file, fd);
   sync(fd, file.shim);
   return key;
+}
+
+function readKey(file: OwnFile, fd: Descriptor): PrivateKey {
+  checkFile(file, file.shim.stat(fd));
+  return parseKey(file, readText(fd, file));
 }
 
 function checkFile(

@@ -6,6 +6,7 @@
  */
 
 import { basename, dirname, join } from "node:path";
+import { CNI_RUN_DIRECTORY } from "../core/cni.ts";
 import type { Config } from "../core/config.ts";
 import { RECORD_FILE } from "../core/installed.ts";
 import {
@@ -16,7 +17,6 @@ import {
 import { tableName } from "../core/nftables.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
 import { STATE_FILE_NAME } from "../core/state_record.ts";
-import { CNI_RUN_DIRECTORY } from "./conflist_file.ts";
 import { isErrno, systemReason } from "./directory.ts";
 import { ERRNO } from "../core/errors.ts";
 import { LOCK_DIRECTORY } from "./lock.ts";
