@@ -28,6 +28,11 @@ export const UNIT_NEEDS: readonly Need[] = [
 /** Of the tests in the lab. */
 export const LAB_TEST_NEEDS: readonly Need[] = [
   {
+    package: "prometheus",
+    why: "judges the metrics (promtool)",
+    anyOf: ["promtool"],
+  },
+  {
     package: "openssl",
     why: "a certificate for the test of permissions",
     anyOf: ["openssl"],

@@ -27,6 +27,8 @@ export interface NodesOptions {
   readonly ring: () => void;
   /** Called after our own Node has changed. */
   readonly ringSelf: () => void;
+  /** Called after another Node has published another key than before. */
+  readonly keyChanged?: () => void;
 }
 
 export class Nodes implements NodeSink {
@@ -79,12 +81,14 @@ export class Nodes implements NodeSink {
   }
 
   replace(nodes: readonly NodeRecord[]): void {
+    for (const node of nodes) this.#lookAtKey(node);
     const first = !this.#listed;
     this.#listed = true;
     this.#change(() => this.#options.index.replace(nodes), first);
   }
 
   upsert(node: NodeRecord): void {
+    this.#lookAtKey(node);
     this.#change(() => this.#options.index.apply([{ name: node.name, node }]));
   }
 
@@ -118,6 +122,13 @@ export class Nodes implements NodeSink {
     }));
     this.#names = new Set();
     return news;
+  }
+
+  #lookAtKey({ name, publicKey }: NodeRecord): void {
+    const before = this.#options.index.nodes.get(name)?.publicKey;
+    const changed = before !== undefined && publicKey !== undefined &&
+      before !== publicKey;
+    if (changed) this.#options.keyChanged?.();
   }
 
   #change(act: () => Touched, always = false): void {

@@ -58,6 +58,7 @@ export class Overview {
   readonly #startedMs: number;
   readonly #probes = new Map<PublicKey, Probe>();
   #turn: (Turn & { readonly at: number }) | undefined;
+  #verifiedAt: number | undefined;
   #api: ApiStatus & { readonly lastEventAt?: number | undefined } = {
     synced: false,
     lastError: undefined,
@@ -69,7 +70,9 @@ export class Overview {
   }
 
   turned(turn: Turn): void {
-    this.#turn = { ...turn, at: this.#options.clock.now() };
+    const at = this.#options.clock.now();
+    this.#turn = { ...turn, at };
+    if (turn.report.scope === "full") this.#verifiedAt = at;
   }
 
   heard(
@@ -81,6 +84,11 @@ export class Overview {
   /** `Clock.now()` of the last turn's end. */
   get turnedAt(): number | undefined {
     return this.#turn?.at;
+  }
+
+  /** `Clock.now()` of the end of the last turn that read all of the kernel. */
+  get verifiedAt(): number | undefined {
+    return this.#verifiedAt;
   }
 
   /** @throws {KernelError} where the kernel cannot be asked */
@@ -124,10 +132,17 @@ export class Overview {
   }
 
   /** One packet to every peer's link address; the next `status()` says what came of it. */
-  async probeAll(signal: AbortSignal): Promise<void> {
+  async probeAll(
+    signal: AbortSignal,
+    /** Only those without a session. */
+    { silent = false }: { readonly silent?: boolean } = {},
+  ): Promise<void> {
     const { config, nodes, world } = this.#options;
     const traffic = await world.wireGuard.traffic(config.interface);
-    const peers = nodes.peers() ?? [];
+    const nowMs = this.#options.wallClock();
+    const peers = [...nodes.peers() ?? []].filter(([key]) =>
+      !silent || !hasSession(traffic.get(key)?.lastHandshakeMs, nowMs)
+    );
     await forEachFew(
       peers,
       { atOnce: PROBES_AT_ONCE, signal },

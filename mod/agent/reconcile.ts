@@ -13,6 +13,7 @@
 
 import { PeerTable } from "../core/advance.ts";
 import type { Config } from "../core/config.ts";
+import type { Counters } from "../core/counters.ts";
 import { type Desired, desired } from "../core/desired.ts";
 import { FatalError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
@@ -39,6 +40,7 @@ export interface ReconcileOptions {
   readonly nodes: Nodes;
   readonly log: Log;
   readonly clock: Clock;
+  readonly counters?: Counters;
 }
 
 export type Scope = "full" | "network" | "peers";
@@ -80,6 +82,8 @@ export class Reconciler {
   #standing: readonly string[] = [];
   /** What stands for the pods since then. */
   #network: Found | undefined;
+  /** Everything stood as was wanted, as read, and what is wanted is the same since then. */
+  #stood = false;
   #adopted = false;
   #verified = false;
 
@@ -104,12 +108,17 @@ export class Reconciler {
   async turn(scope: Scope): Promise<Report> {
     const { nodes } = this.#options;
     const touched = nodes.takeTouched();
-    if (nodes.takeSelfChanged() || this.#cached === undefined) scope = "full";
+    const selfChanged = nodes.takeSelfChanged();
+    if (selfChanged || this.#cached === undefined) scope = "full";
+    if (selfChanged) this.#stood = false;
     // The first IPv6 endpoint takes 20 more bytes from everybody's MTU.
-    if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) scope = "full";
+    if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) {
+      scope = "full";
+      this.#stood = false;
+    }
     try {
-      if (scope === "full") return await this.#full();
-      const rest = scope === "network" ? await this.#rest() : undefined;
+      if (scope === "full") return await this.#full(touched);
+      const rest = scope === "network" ? await this.#rest(touched) : undefined;
       if (rest !== undefined && !rest.clean) return rest;
       const peers = await this.#peers(touched);
       return { ...peers, scope, applied: peers.applied + (rest?.applied ?? 0) };
@@ -119,7 +128,7 @@ export class Reconciler {
     }
   }
 
-  async #full(): Promise<Report> {
+  async #full(touched: ReadonlySet<PublicKey>): Promise<Report> {
     this.#cached = undefined;
     this.#refuseCutOff();
     const want = await this.#desired();
@@ -133,6 +142,7 @@ export class Reconciler {
     if (planned.steps.length > 0) {
       const result = await this.#apply(planned.steps, want.waiting);
       applied = result.done.length;
+      this.#count(result.done, touched);
       newLink = result.done.some(({ kind }) => kind === "set-link-alias");
       ({ failures, grave } = result);
       have = await this.#observe(want.state, true);
@@ -161,6 +171,7 @@ export class Reconciler {
     }
     const clean = missing === undefined && have.peersComplete !== false;
     if (clean) this.#remember(have);
+    this.#stood ||= clean && problems.length === 0;
     this.#standing = problems;
     await this.#firewall.look(want.podCidrs);
     this.#news.say(want.notes);
@@ -175,7 +186,7 @@ export class Reconciler {
   }
 
   /** Everything but the device and its peers; a full turn where something is amiss. */
-  async #rest(): Promise<Report> {
+  async #rest(touched: ReadonlySet<PublicKey>): Promise<Report> {
     const cached = this.#cached;
     const want = await this.#desired();
     const have = await this.#observe(want.state, false);
@@ -184,7 +195,7 @@ export class Reconciler {
     if (
       have.link === null || planned.steps.length > 0 ||
       planned.blocked.length > 0
-    ) return await this.#full();
+    ) return await this.#full(touched);
     this.#cached = { ...cached, ...have };
     const { last: cni } = this.#cni;
     this.#standing = [...want.waiting, ...cni.problems];
@@ -205,6 +216,7 @@ export class Reconciler {
       ? { steps: [] }
       : this.#plan({ peers }, have, touched);
     const { done, failures } = await this.#apply(steps, []);
+    this.#count(done, touched);
     const clean = failures.length === 0;
     if (!clean) this.#cached = undefined;
     for (const step of clean ? steps : []) {
@@ -215,6 +227,17 @@ export class Reconciler {
     const applied = done.length;
     const rest = { newLink: false, problems, clean, network };
     return { scope: "peers", applied, ...rest };
+  }
+
+  /** What stood, and nobody wanted otherwise, somebody else has changed. */
+  #count(done: readonly Step[], touched: ReadonlySet<PublicKey>): void {
+    const { counters } = this.#options;
+    for (const step of done) {
+      counters?.add("steps", step.kind);
+      const wanted = this.#isNews(step) ||
+        step.kind === "peer" && touched.has(step.change.publicKey);
+      if (this.#stood && !wanted) counters?.add("drift-repairs", step.kind);
+    }
   }
 
   #found({ nodeUid }: Wanted, outages: readonly string[]): Found | undefined {

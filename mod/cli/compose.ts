@@ -14,9 +14,10 @@ import { reconcileLoop, RING } from "../agent/loop.ts";
 import { Nodes } from "../agent/nodes.ts";
 import { Overview } from "../agent/overview.ts";
 import { publishKey } from "../agent/publish.ts";
-import { Reconciler } from "../agent/reconcile.ts";
+import { Reconciler, type Report } from "../agent/reconcile.ts";
 import { checkServerVersion } from "../agent/server_version.ts";
 import type { Task } from "../agent/supervise.ts";
+import type { Counters } from "../core/counters.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
@@ -27,7 +28,7 @@ import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
 import { TcpProbe } from "../sys/probe.ts";
 import { Reflector } from "../sys/reflector.ts";
-import { agentPages, pagesOf, snapshotPage } from "./pages.ts";
+import { agentPages, METRICS_PATH, pagesOf, snapshotPage } from "./pages.ts";
 import { serveTasks } from "./serve.ts";
 import type { Setup } from "./setup.ts";
 
@@ -75,6 +76,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       loopBell.ring(RING.node);
       started.resolve();
     },
+    keyChanged: () => setup.shim.counters.add("key-changes"),
     ringSelf: () => {
       keyBell.ring("self");
       conditionBell.ring("self");
@@ -102,6 +104,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   });
   const reflector = new Reflector(client, nodes, {
     clock,
+    counters: setup.shim.counters,
     log,
     onStatus: (status) => {
       if (status.lastError !== undefined) started.resolve();
@@ -110,8 +113,22 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
       overview.heard(status);
     },
   });
-  const pages = agentPages({ clock, health, overview });
-  const reconciler = new Reconciler({ ...setup, nodes, log, clock });
+  const { counters } = setup.shim;
+  const pages = agentPages({
+    clock,
+    config,
+    health,
+    overview,
+    shim: setup.shim,
+  });
+  const { [METRICS_PATH]: metrics } = pages;
+  const reconciler = new Reconciler({
+    ...setup,
+    counters,
+    nodes,
+    log,
+    clock,
+  });
   return {
     health,
     ready: ready.signal,
@@ -143,6 +160,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             reconciler,
             afterTurn: (report, milliseconds) => {
               overview.turned({ report, milliseconds });
+              countTurn(counters, report, milliseconds);
               greeter.turned(report);
               const { network } = report;
               sayReady();
@@ -191,6 +209,9 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
           ...snapshotPage({ ...setup, nodes, wallClock: Date.now }),
         }),
         localPages: pagesOf(pages),
+        publicPages: pagesOf(
+          metrics === undefined ? {} : { [METRICS_PATH]: metrics },
+        ),
       }),
       // Who only converges does not answer for what comes later.
       ...config.nodeCondition && !config.once
@@ -212,6 +233,16 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
         : [],
     ],
   };
+}
+
+function countTurn(
+  counters: Counters,
+  { clean, problems, scope }: Report,
+  milliseconds: number,
+): void {
+  counters.add("turns", scope);
+  counters.turnTook(milliseconds / 1_000);
+  if (!clean || problems.length > 0) counters.add("failed-turns");
 }
 
 async function watchKernelTask(

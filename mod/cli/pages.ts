@@ -10,6 +10,7 @@ import type { Health } from "../agent/health.ts";
 import type { Nodes } from "../agent/nodes.ts";
 import type { SnapshotOptions } from "../agent/snapshot.ts";
 import type { Clock } from "../core/clock.ts";
+import type { MetricsPage, MetricsPageOptions } from "./metrics_page.ts";
 import {
   type Page,
   type PageRequest,
@@ -20,7 +21,12 @@ import {
 /** Milliseconds without a turn after which only a restart helps: turns come every 30 s. */
 const STUCK_MS = 120_000;
 
-export interface PagesOptions {
+/** Milliseconds for which a look at all of the kernel tells of now: it comes every 30 s. */
+const VERIFIED_MS = 60_000;
+
+export const METRICS_PATH = "/metrics";
+
+export interface PagesOptions extends MetricsPageOptions {
   readonly clock: Clock;
   readonly health: Health;
   readonly overview: Overview;
@@ -34,6 +40,7 @@ export type PageTable = Readonly<
 export function agentPages(options: PagesOptions): PageTable {
   const { clock, health, overview } = options;
   const born = clock.now();
+  let metrics: MetricsPage | undefined;
   return {
     "/healthz": () => {
       const silent = clock.now() - (overview.turnedAt ?? born);
@@ -44,9 +51,18 @@ export function agentPages(options: PagesOptions): PageTable {
     },
     "/readyz": () => {
       const { ready, text } = health.summary();
-      return ready
-        ? plain(200, text)
-        : plain(503, health.problems().join("\n"));
+      if (!ready) return plain(503, health.problems().join("\n"));
+      const unseen = clock.now() - (overview.verifiedAt ?? born);
+      if (unseen < VERIFIED_MS) return plain(200, text);
+      return plain(
+        503,
+        `The kernel was last looked at ${Math.round(unseen / 1_000)} s ago`,
+      );
+    },
+    [METRICS_PATH]: async (request) => {
+      const { MetricsPage } = await import("./metrics_page.ts");
+      metrics ??= new MetricsPage(options);
+      return await metrics.page(request);
     },
     "/v1/status": async ({ query, signal }) => {
       if (query.get("probe") === "1") await overview.probeAll(signal);

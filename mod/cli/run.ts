@@ -10,6 +10,7 @@
 import type { Health } from "../agent/health.ts";
 import { supervise } from "../agent/supervise.ts";
 import { type Config, helpText } from "../core/config.ts";
+import { Counters } from "../core/counters.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import { wantsHelp } from "../core/flags.ts";
 import type { Log } from "../core/log.ts";
@@ -39,9 +40,10 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   using hangups = new Hangups({ terminal: Deno.stdin.isTerminal() });
   try {
+    const counters = new Counters();
     let next: Config | number = await readConfig(args);
     while (typeof next !== "number") {
-      next = await runLogged(next, args, hangups);
+      next = await runLogged(next, { args, counters, hangups });
     }
     return next;
   } catch (error) {
@@ -64,17 +66,17 @@ async function leaveStatus({ message }: FatalError): Promise<void> {
 /** @returns the exit code, or what to begin anew with */
 async function runLogged(
   config: Config,
-  args: readonly string[],
-  hangups: Hangups,
+  options: Pick<RunOptions, "args" | "counters" | "hangups">,
 ): Promise<Config | number> {
   const env = Deno.env.toObject();
   const log = new LogWriter({
     format: config.logFormat,
     level: config.logLevel,
+    counters: options.counters,
     journal: env.JOURNAL_STREAM !== undefined,
   });
   try {
-    return await runWith(config, { args, env, hangups, log });
+    return await runWith(config, { ...options, env, log });
   } finally {
     await log.flush();
   }
@@ -82,6 +84,7 @@ async function runLogged(
 
 interface RunOptions {
   readonly args: readonly string[];
+  readonly counters: Counters;
   readonly env: Readonly<Record<string, string>>;
   readonly hangups: Hangups;
   readonly log: Log;
@@ -93,6 +96,7 @@ async function runWith(
 ): Promise<Config | number> {
   const { env, log } = options;
   using setup = await setUp(config, log);
+  setup.shim.countIn(options.counters);
   using stop = stopOnSignal((name) =>
     log.info(`Stopping on ${name}; link, routes and peers stay`)
   );

@@ -38,6 +38,8 @@ export interface ServeTasksOptions {
   readonly socketPages: Pages;
   /** For everybody on this machine, and who forwards the port. */
   readonly localPages: Pages;
+  /** For whoever reaches the node. */
+  readonly publicPages: Pages;
 }
 
 export function serveTasks(options: ServeTasksOptions): readonly Task[] {
@@ -49,7 +51,14 @@ export function serveTasks(options: ServeTasksOptions): readonly Task[] {
     pages: options.socketPages,
     after: () => removeIfThere(path),
   })];
-  const { httpAddress } = config;
+  const { httpAddress, metricsBindAddress } = config;
+  if (metricsBindAddress !== undefined) {
+    tasks.push(listening("serve-metrics", options, {
+      what: metricsBindAddress.text,
+      listen: () => Deno.listen(metricsBindAddress),
+      pages: options.publicPages,
+    }));
+  }
   if (httpAddress !== undefined) {
     tasks.push(listening("serve-http", options, {
       what: httpAddress.text,

@@ -24,6 +24,7 @@ import {
   parsePort,
   parsePrivateKeyPath,
   parseServer,
+  parseSocketAddress,
   parseSwitch,
   type SocketAddress,
 } from "./option_values.ts";
@@ -57,6 +58,10 @@ export interface Config {
   readonly procSysNet: string;
   /** Where the page, health and metrics are served on this machine; `undefined`: nowhere. */
   readonly httpAddress: SocketAddress | undefined;
+  /** Where the metrics are for others, and nothing else is; `undefined`: nowhere. */
+  readonly metricsBindAddress: SocketAddress | undefined;
+  /** Does each peer have series of its own? auto: in clusters that are not large. */
+  readonly metricsPerPeer: boolean | "auto";
   /** Converge, read back, exit. */
   readonly once: boolean;
   readonly logFormat: "text" | "json";
@@ -82,6 +87,8 @@ export const OPTIONS: readonly Option[] = [
   { name: "backend", metavar: "KIND", fallback: "auto", help: "auto, kernel, or userspace (a running wireguard-go or boringtun, never started or ended by the agent)." },
   { name: "proc-sys-net", metavar: "DIR", fallback: "/proc/sys/net", help: "Settings of the network; in a container, whose own are read-only, a mount of the host's /proc/sys/net." },
   { name: "http-address", metavar: "ADDRESS", fallback: "127.0.0.1:7839", help: "Where the agent shows itself on this machine: /, /metrics, /healthz, /readyz; a loopback address only; empty: nowhere.", mayBeEmpty: true },
+  { name: "metrics-bind-address", metavar: "ADDRESS", fallback: "", help: "Where Prometheus reaches /metrics, and nothing else, from outside: 192.0.2.1:7840, or 0.0.0.0:7840; empty: nowhere.", mayBeEmpty: true },
+  { name: "metrics-per-peer", metavar: "WHEN", fallback: "auto", help: "Series for each peer: true, false, or auto: up to 200 Nodes." },
   { name: "once", metavar: "", fallback: "false", help: "Converge, read back and exit: 0 if all stands, else 1." },
   { name: "log-format", metavar: "FORMAT", fallback: "text", help: "text or json." },
   { name: "log-level", metavar: "LEVEL", fallback: "info", help: "debug, info, warn or error." },
@@ -107,6 +114,8 @@ export const SCHEMA = z.object({
   backend: oneOf(["auto", "kernel", "userspace"]),
   procSysNet: from(parseAbsolutePath),
   httpAddress: from(parseLoopbackAddress),
+  metricsBindAddress: from(parseSocketAddress),
+  metricsPerPeer: from((text) => text === "auto" ? text : parseSwitch(text)),
   once: from(parseSwitch),
   logFormat: oneOf(["text", "json"]),
   logLevel: oneOf(["debug", "info", "warn", "error"]),

@@ -28,8 +28,8 @@ export interface Probe {
   readonly session: boolean;
 }
 
-/** Milliseconds for which a probe tells of now. */
-export const PROBE_COUNTS_MS = 60_000;
+/** Milliseconds for which a probe tells of now: from one scrape of a minute to the next. */
+export const PROBE_COUNTS_MS = 120_000;
 
 /**
  * ```ts

@@ -122,6 +122,7 @@ function drain(shim: Shim, watch: Watch): void {
       const errno = error instanceof KernelError ? error.errno : 0;
       if (errno === ERRNO.EAGAIN) return;
       if (errno !== ERRNO.ENOBUFS) throw error;
+      shim.counters.add("enobufs");
       options.ring({ kind: "lost" });
     }
   }

@@ -22,6 +22,8 @@ export interface PageRequest {
   /** Before the "?", percent-encoded as it came. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Media types that the client takes, as it sent them; "": it did not say. */
+  readonly accept: string;
   /** Aborted when the client has had its time. */
   readonly signal: AbortSignal;
 }
@@ -180,7 +182,12 @@ async function pageFor(
   }
   const [path = "", query = ""] = target.split(/\?(.*)/s);
   try {
-    const request = { path, query: new URLSearchParams(query), signal };
+    const request = {
+      path,
+      query: new URLSearchParams(query),
+      accept: fieldOf(fields, "accept"),
+      signal,
+    };
     return { page: await pages(request), body };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -190,11 +197,16 @@ async function pageFor(
 
 /** Without the port, in lower case; "" where there is none. */
 function hostOf(fields: readonly string[]): string {
-  for (const field of fields) {
-    const [, host] = /^host:[ \t]*(.*?)(?::\d+)?[ \t]*$/i.exec(field) ?? [];
-    if (host !== undefined) return host.toLowerCase();
-  }
-  return "";
+  return fieldOf(fields, "host").replace(/:\d+$/, "").toLowerCase();
+}
+
+/** Those of that name as one; "" where there is none. */
+function fieldOf(fields: readonly string[], name: string): string {
+  const values = fields.flatMap((field) => {
+    const [, key, value = ""] = /^([^:]+):[ \t]*(.*?)[ \t]*$/.exec(field) ?? [];
+    return key?.toLowerCase() === name ? [value] : [];
+  });
+  return values.join(", ");
 }
 
 export function plain(status: number, text: string): Page {

@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { Counters } from "../core/counters.ts";
 import type { Log, LogFields, LogLevel } from "../core/log.ts";
 
 /** UTF-16 units of a message or of one value; the rest is cut. */
@@ -51,6 +52,8 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** journald reads (JOURNAL_STREAM is set): priorities instead of times, in text. */
   readonly journal?: boolean;
+  /** Where each line is counted. */
+  readonly counters?: Counters;
   readonly now?: () => Date;
   /** Standard error by default; writes some of the bytes and says how many. */
   readonly sink?: (bytes: Uint8Array) => Promise<number>;
@@ -98,7 +101,8 @@ export class LogWriter implements Log {
     said: { readonly message: string; readonly fields: LogFields },
   ): void {
     if (SEVERITY[level] < SEVERITY[this.#options.level]) return;
-    const { now = () => new Date() } = this.#options;
+    const { counters, now = () => new Date() } = this.#options;
+    counters?.add("log-lines", level);
     this.#enqueue(this.#text({ time: now(), level, ...said }));
     // Lines of one turn of the event loop are one write.
     this.#writing ??= Promise.resolve().then(() => this.#drain());

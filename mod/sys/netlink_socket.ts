@@ -10,7 +10,7 @@
  */
 
 import { ERRNO, KernelError } from "../core/errors.ts";
-import { errnoText } from "../wire/errno.ts";
+import { errnoName, errnoText } from "../wire/errno.ts";
 import { hexRows } from "../wire/hex_dump.ts";
 import {
   decodeAck,
@@ -50,10 +50,9 @@ export interface NetlinkOptions {
 }
 
 /** What it needs of the shim. */
-export type NetlinkCalls = Pick<
-  Shim,
-  "openNetlink" | "sendThreaded" | "wait" | "receive"
->;
+export type NetlinkCalls =
+  & Pick<Shim, "openNetlink" | "sendThreaded" | "wait" | "receive">
+  & Partial<Pick<Shim, "counters">>;
 
 /** A socket for requests. `using`: it is closed, and its buffer wiped. */
 export class NetlinkSocket implements Disposable {
@@ -122,6 +121,7 @@ export class NetlinkSocket implements Disposable {
         const value = decode(message.payload);
         if (value !== undefined) values.push(value);
       });
+      if (!complete) this.#shim.counters?.add("dump-interrupted");
       if (complete || tries === DUMP_TRIES) return { values, complete };
     }
   }
@@ -142,6 +142,19 @@ export class NetlinkSocket implements Disposable {
     const bytes = encode(first);
     this.#sequence = decodeMessages(bytes).at(-1)?.sequence ?? first;
     this.#debug(">", bytes);
+    try {
+      await this.#answers(bytes, what, { first, count });
+    } catch (error) {
+      this.#count(error);
+      throw error;
+    }
+  }
+
+  async #answers(
+    bytes: Uint8Array<ArrayBuffer>,
+    what: string,
+    { first, count }: { readonly first: number; readonly count: number },
+  ): Promise<void> {
     await this.#shim.sendThreaded(this.#socket, bytes).catch(about(what));
     for (let left = count; left > 0;) {
       const answer = await this.#receive().catch(about(what));
@@ -170,9 +183,17 @@ export class NetlinkSocket implements Disposable {
         const answer = await this.#receive().catch(about(what));
         if (this.#take(answer, what, take)) return;
       }
+    } catch (error) {
+      this.#count(error);
+      throw error;
     } finally {
       bytes.fill(0);
     }
+  }
+
+  #count(error: unknown): void {
+    if (!(error instanceof KernelError)) return;
+    this.#shim.counters?.add("netlink-errors", errnoName(error.errno));
   }
 
   /** @returns is this the end of the answer? */

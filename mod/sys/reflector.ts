@@ -15,6 +15,7 @@
  */
 
 import type { Clock } from "../core/clock.ts";
+import type { Counters } from "../core/counters.ts";
 import { errorText } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { NodeSink } from "../core/node.ts";
@@ -29,6 +30,7 @@ import {
   fallsBackToPages,
   historyIsGone,
   isRefusal,
+  restartReason,
 } from "./reflector_errors.ts";
 import { Silence } from "./silence.ts";
 
@@ -44,6 +46,7 @@ export interface ReflectorStatus {
 export interface ReflectorOptions {
   readonly clock: Clock;
   readonly log: Log;
+  readonly counters?: Counters;
   /** Called when `synced` or `lastError` change. */
   readonly onStatus?: (status: ReflectorStatus) => void;
 }
@@ -181,8 +184,11 @@ export class Reflector {
           : "Cannot list Nodes: the stream ended before the list was complete",
       );
     }
+    if (signal.aborted) return;
+    const { counters, log } = this.#options;
+    counters?.add("watch-restarts", silent ? "silent" : "ended");
     if (silent) {
-      this.#options.log.debug(
+      log.debug(
         `The watch was silent for ${SILENCE_MS / 1_000} s: connecting anew`,
       );
     }
@@ -252,6 +258,7 @@ export class Reflector {
   }
 
   #replace(listing: Listing, version: string): void {
+    if (this.#status.synced) this.#options.counters?.add("relists");
     this.#store.replace(listing);
     this.#version = version;
     this.#unfinished = 0;
@@ -266,6 +273,9 @@ export class Reflector {
   /** @returns milliseconds until the next try */
   #failed(error: unknown): number {
     const { failures } = this.#pace;
+    if (this.#version !== undefined) {
+      this.#options.counters?.add("watch-restarts", restartReason(error));
+    }
     if (this.#version !== undefined && historyIsGone(error)) {
       this.#options.log.debug(`${errorText(error)}: listing anew`);
       this.#version = undefined;

@@ -38,3 +38,9 @@ function isAboutUs({ status }: ApiError): boolean {
   return status.code === 401 || status.code === 403 ||
     isTooManyRequests(status);
 }
+
+/** For a metric. */
+export function restartReason(error: unknown): "gone" | "refused" | "failed" {
+  if (historyIsGone(error)) return "gone";
+  return error instanceof ApiError ? "refused" : "failed";
+}

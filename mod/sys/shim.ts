@@ -6,6 +6,7 @@
  * @module
  */
 
+import { Counters } from "../core/counters.ts";
 import { ERRNO, KernelError } from "../core/errors.ts";
 import { errnoText } from "../wire/errno.ts";
 import { cString, type Library, openLibrary } from "./ffi.ts";
@@ -82,9 +83,19 @@ export class Descriptor implements Disposable {
 /** The kernel's calls. One a process: see `loadShim()`. */
 export class Shim {
   readonly #library: Library;
+  #counters = new Counters();
 
   constructor(library: Library) {
     this.#library = library;
+  }
+
+  /** Where what goes wrong between us and the kernel is counted. */
+  get counters(): Counters {
+    return this.#counters;
+  }
+
+  countIn(counters: Counters): void {
+    this.#counters = counters;
   }
 
   /**
@@ -243,6 +254,17 @@ export class Shim {
       ino: view.getBigUint64(32, true),
       size: Number(view.getBigUint64(40, true)),
     };
+  }
+
+  /** How many of the descriptors below that number are open in this process. */
+  openFiles(below: number): number {
+    const data = new Uint8Array(256);
+    const { cn_stat } = this.#library.symbols;
+    let count = 0;
+    for (let number = 0; number < below; number++) {
+      if (cn_stat(number, data) !== -ERRNO.EBADF) count++;
+    }
+    return count;
   }
 
   fsync(fd: Descriptor): void {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ERRNO } from "../core/errors.ts";
+
 /** include/uapi/asm-generic/errno-base.h and errno.h: those that netlink and files give. */
 const TEXT: Readonly<Record<number, string>> = {
   1: "Operation not permitted",
@@ -61,6 +63,12 @@ const TEXT: Readonly<Record<number, string>> = {
   113: "No route to host",
   126: "Required key not available",
 };
+
+/** "EINVAL"; the number where the program has no name for it. @param errno positive */
+export function errnoName(errno: number): string {
+  const known = Object.entries(ERRNO).find(([, one]) => one === errno);
+  return known?.[0] ?? String(errno);
+}
 
 /** @param errno positive */
 export function errnoText(errno: number): string {

@@ -39,6 +39,8 @@ export const CONFIG: Config = {
   backend: "auto",
   procSysNet: "/proc/sys/net",
   httpAddress: undefined,
+  metricsBindAddress: undefined,
+  metricsPerPeer: "auto",
   once: false,
   logFormat: "text",
   logLevel: "info",

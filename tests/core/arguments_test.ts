@@ -60,6 +60,8 @@ Deno.test("parseArguments() has the defaults of the table", () => {
       port: 7839,
       text: "127.0.0.1:7839",
     },
+    metricsBindAddress: undefined,
+    metricsPerPeer: "auto",
     once: false,
     logFormat: "text",
     logLevel: "info",
