@@ -23,6 +23,12 @@ export const UNIT_NEEDS: readonly Need[] = [
     why: "runs the shim of aarch64",
     anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
   },
+  { package: "graphviz", why: "reads our graphs (dot)", anyOf: ["dot"] },
+  {
+    package: "libxml2-utils",
+    why: "reads our pictures (xmllint)",
+    anyOf: ["xmllint"],
+  },
 ];
 
 /** Of the tests in the lab. */

@@ -17,6 +17,7 @@ Commands:
   install   Make this executable a service of this machine
   plan      What the agent would do now, as commands, and why
   uninstall Take it off again; --purge: with link, routes and key
+  graph     Draw this node's tunnels: SVG, Graphviz, Mermaid or JSON
   version   Print version, commit, Deno version and build kind
   help      Print this text; \`clusternet COMMAND --help\` lists its options
 
@@ -72,6 +73,10 @@ async function dispatch(
     case "plan": {
       const { plan } = await import("./plan.ts");
       return await plan(args);
+    }
+    case "graph": {
+      const { graph } = await import("./graph.ts");
+      return await graph(args);
     }
     case "version":
     case "--version": {

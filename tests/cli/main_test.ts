@@ -45,7 +45,9 @@ Deno.test("clusternet help lists the commands, and needs nothing", async () => {
   const { code, stdout, stderr } = await clusternet("help");
   assert.equal(code, 0);
   assert.equal(stderr, "");
-  for (const command of ["run", "install", "uninstall", "version", "help"]) {
+  for (
+    const command of ["run", "install", "uninstall", "graph", "version", "help"]
+  ) {
     assert.match(stdout, new RegExp(`^  ${command} `, "m"));
   }
 });
@@ -57,4 +59,19 @@ Deno.test("what is no command is one sentence and exit code 2", async () => {
     assert.equal(stdout, "");
     assert.match(stderr, /^clusternet: [^\n]+\n$/);
   }
+});
+
+Deno.test("clusternet graph without an agent, or of an unknown kind, is one sentence", async () => {
+  const unknown = await clusternet("graph", "-o", "png");
+  assert.equal(unknown.code, 2);
+  assert.match(
+    unknown.stderr,
+    /^clusternet: Cannot use --output png: give one of svg, dot, mermaid, json\n$/,
+  );
+  const alone = await clusternet("graph", "--interface", "nobody0");
+  assert.equal(alone.code, 1);
+  assert.match(
+    alone.stderr,
+    /^clusternet: No agent runs [^\n]*nobody0[^\n]*\n$/,
+  );
 });

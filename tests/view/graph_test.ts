@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import type { Status } from "../../mod/core/status.ts";
+import { graphDot } from "../../mod/view/graph_dot.ts";
+import { graphJson } from "../../mod/view/graph_json.ts";
+import { graphMermaid } from "../../mod/view/graph_mermaid.ts";
+import {
+  type Graph,
+  graphOf,
+  graphOfOne,
+  graphText,
+  type Report,
+} from "../../mod/view/graph_model.ts";
+import { CIRCLE_LIMIT, graphSvg } from "../../mod/view/graph_svg.ts";
+import { skipped } from "../support/skip.ts";
+import { brokenStatus, ODD_NAMES, statusOf } from "../support/statuses.ts";
+
+const ODD = graphOfOne(
+  statusOf(ODD_NAMES.length, { name: (at) => ODD_NAMES[at - 1] ?? "" }),
+);
+
+/** As a status of that Node, with that change. */
+function seenBy(name: string, change: (status: Status) => Status): Report {
+  const all = ["n1", "n2", "n3"];
+  const others = all.filter((each) => each !== name);
+  const names = [name, ...others];
+  const status = statusOf(3, { name: (at) => names[at - 1] ?? "" });
+  return { node: name, status: change(status), why: "" };
+}
+
+function mesh(reports: readonly Report[]): Graph {
+  return graphOf(reports, { title: "Mesh", time: "2026-01-01T12:00:00Z" });
+}
+
+Deno.test("graphOfOne() has a tunnel for each peer, and for each Node that is none, with the reason", () => {
+  const { nodes, tunnels } = graphOfOne(statusOf(5));
+  assert.deepEqual(nodes.map(({ name, kind }) => `${name} ${kind}`), [
+    ...["n1 asked", "n2 seen", "n3 seen", "n4 seen", "n5 seen"],
+  ]);
+  assert.deepEqual(tunnels.map(({ a, b, state }) => `${a}-${b} ${state}`), [
+    ...["0-1 up", "0-2 up", "0-3 up", "0-4 absent"],
+  ]);
+  assert.equal(tunnels.at(-1)?.why, "Node n5 has no podCIDRs yet");
+});
+
+Deno.test("graphOf() takes the worse word of two, the younger handshake and the larger count", () => {
+  const { tunnels } = mesh([
+    seenBy("n1", ({ peers, ...rest }) => ({
+      ...rest,
+      peers: peers.map((peer) => ({
+        ...peer,
+        ...{ state: "down", handshakeSeconds: 500, sentBytes: 7 },
+      })),
+    })),
+    seenBy("n2", (status) => status),
+    { node: "n3", status: undefined, why: "its pod does not run" },
+  ]);
+  const [first, second, third] = tunnels;
+  assert.equal(tunnels.length, 3);
+  assert.equal(first?.state, "down");
+  assert.equal(first?.handshakeSeconds, 2, "n2 knows a younger one");
+  assert.equal(first?.aToBBytes, 20_000, "what n2 has received is more");
+  assert.equal(second?.state, "down", "n3 said nothing, n1 did");
+  assert.equal(third?.state, "up");
+});
+
+Deno.test("graphOf() draws nothing between two Nodes that could not be asked, and says which", () => {
+  const graph = mesh([
+    { node: "n1", status: undefined, why: "no pod" },
+    { node: "n2", status: undefined, why: "no answer" },
+  ]);
+  assert.deepEqual(graph.tunnels, []);
+  assert.match(graphText(graph), /n1 could not be asked: no pod\./);
+});
+
+Deno.test("graphText() names what is broken, and only that", () => {
+  const text = graphText(graphOfOne(brokenStatus()));
+  assert.match(text, /^3 Nodes, 2 tunnels: 1 up, 1 down\./);
+  assert.match(text, /n1 and n3: down, .*no answer within 6 s/);
+  assert.doesNotMatch(text, /n2:/);
+});
+
+Deno.test("the renderers give the same text for the same graph, whatever order its reports came in", () => {
+  const reports = ["n1", "n2", "n3"].map((name) =>
+    seenBy(name, (status) => status)
+  );
+  for (const draw of [graphSvg, graphDot, graphMermaid, graphJson]) {
+    assert.equal(draw(mesh(reports)), draw(mesh(reports.toReversed())));
+  }
+});
+
+Deno.test("graphJson() names both ends of each tunnel", () => {
+  const { schema, tunnels } = JSON.parse(graphJson(graphOfOne(statusOf(3))));
+  assert.equal(schema, 1);
+  assert.deepEqual(
+    tunnels.map(({ a, b }: { a: string; b: string }) => [a, b]),
+    [["n1", "n2"], ["n1", "n3"]],
+  );
+});
+
+Deno.test("graphSvg() tells states apart by dash and mark, not by colour alone", () => {
+  const svg = graphSvg(graphOfOne(brokenStatus()));
+  const [down = ""] = /<g class="tunnel down"[\s\S]*?<\/g>/.exec(svg) ?? [];
+  assert.match(down, /stroke-dasharray="4 4"/);
+  assert.match(down, />✕<\/text>/);
+  const [up = ""] = /<g class="tunnel up"[\s\S]*?<\/g>/.exec(svg) ?? [];
+  assert.doesNotMatch(up, /dasharray|✕/);
+  for (const word of ["up:", "idle:", "down:", "no peer"]) {
+    assert.match(svg, new RegExp(`<g class="legend[^>]*>.*>${word}`));
+  }
+});
+
+Deno.test("graphSvg() has a title, a description and a role for those who do not see it", () => {
+  const svg = graphSvg(graphOfOne(brokenStatus()));
+  assert.match(svg, /^<svg [^>]*role="img" aria-labelledby="(\S+) (\S+)"/);
+  assert.match(svg, /<title id="graph-title">Tunnels of n1<\/title>/);
+  assert.match(svg, /<desc id="graph-text">3 Nodes, .*n3.*<\/desc>/);
+});
+
+Deno.test("graphSvg() brings no script, style or address of anything else", () => {
+  for (const graph of [ODD, graphOfOne(statusOf(500))]) {
+    const svg = graphSvg(graph).replaceAll(/>[^<]*</g, "><")
+      .replace('xmlns="http://www.w3.org/2000/svg"', "");
+    assert.doesNotMatch(svg, /<script|<style|<image|href|url\(|http|onerror/);
+  }
+});
+
+Deno.test("graphSvg() makes a matrix of many Nodes, a cell for each, the broken ones named", () => {
+  const one = graphSvg(graphOfOne(statusOf(500)));
+  assert.equal(one.match(/<g class="cell /g)?.length, 499);
+  assert.match(one, />n100: down/);
+  assert.match(one, />n500: no peer/);
+  const circle = graphSvg(graphOfOne(statusOf(CIRCLE_LIMIT)));
+  assert.doesNotMatch(circle, /class="cell/);
+});
+
+Deno.test("graphSvg() of a mesh of 500 Nodes stays below 8 MB", () => {
+  const names = Array.from({ length: 500 }, (_, at) => `n${at + 1}`);
+  const reports = names.map((node, at) => {
+    const others = names.toSpliced(at, 1);
+    const status = statusOf(500, {
+      name: (n) => [node, ...others][n - 1] ?? "",
+    });
+    return { node, status, why: "" };
+  });
+  const svg = graphSvg(mesh(reports));
+  assert.ok(svg.length < 8_000_000, `${svg.length} bytes`);
+});
+
+const XMLLINT = "graphSvg() is well-formed XML, for a parser that is not ours";
+
+Deno.test({
+  name: XMLLINT,
+  ignore: skipped(XMLLINT, { commands: ["xmllint"] }),
+  fn: async () => {
+    for (
+      const graph of [ODD, graphOfOne(statusOf(3)), graphOfOne(statusOf(500))]
+    ) {
+      const { code, stderr } = await piped(
+        ["xmllint", "--noout", "-"],
+        graphSvg(graph),
+      );
+      assert.equal(code, 0, stderr);
+    }
+    const { code } = await piped(["xmllint", "--noout", "-"], "<svg>");
+    assert.notEqual(code, 0);
+  },
+});
+
+const DOT =
+  "graphDot() is understood by Graphviz, which shows each odd name as it is";
+
+Deno.test({
+  name: DOT,
+  ignore: skipped(DOT, { commands: ["dot"] }),
+  fn: async () => {
+    const { code, stdout, stderr } = await piped(
+      ["dot", "-Tjson"],
+      graphDot(ODD),
+    );
+    assert.equal(code, 0, stderr);
+    const { objects, edges } = JSON.parse(stdout);
+    assert.equal(objects.length, ODD_NAMES.length);
+    assert.equal(edges.length, ODD_NAMES.length - 1);
+    const drawn: readonly string[] = objects.map(
+      ({ _ldraw_ }: { _ldraw_: readonly { op: string; text?: string }[] }) =>
+        _ldraw_.filter(({ op }) => op === "T").map(({ text }) => text).join(""),
+    );
+    for (
+      const name of [
+        'quo"te',
+        "<script>alert(1)</script>",
+        "back\\slash\\N\\",
+        "&amp; &#39; #quot; #35;",
+        "עברית",
+      ]
+    ) {
+      assert.ok(drawn.includes(name), `${name} in ${drawn.join(" | ")}`);
+    }
+    const svg = await piped(["dot", "-Tsvg"], graphDot(ODD));
+    assert.equal(svg.code, 0, svg.stderr);
+    assert.doesNotMatch(svg.stdout, /<script/);
+  },
+});
+
+Deno.test("graphMermaid() lets nothing of a name out of its quotation marks", () => {
+  const lines = graphMermaid(ODD).trimEnd().split("\n");
+  const text = String.raw`"(?:[\p{L}\p{N} .,:()/_-]|#\d+;)*"`;
+  const grammar = new RegExp(
+    [
+      "flowchart LR",
+      String.raw`  acc(?:Title|Descr): [\p{L}\p{N} .,:()/_-]*`,
+      String.raw`  n\d+\[${text}\](?::::broken)?`,
+      String.raw`  n\d+ (?:x--x|---)\|${text}\| n\d+`,
+      String
+        .raw`  linkStyle \d+ stroke:#[0-9a-f]{6},stroke-width:[\d.]+px(?:,stroke-dasharray:\d+ \d+)?`,
+      String.raw`  classDef broken [a-z0-9#:, -]+`,
+    ].map((line) => `^${line}$`).join("|"),
+    "u",
+  );
+  assert.deepEqual(lines.filter((line) => !grammar.test(line)), []);
+  assert.ok(lines.some((line) => line.includes("#34;")), "quotes by number");
+});
+
+async function piped(
+  [command = "", ...args]: readonly string[],
+  text: string,
+): Promise<
+  { readonly code: number; readonly stdout: string; readonly stderr: string }
+> {
+  const child = new Deno.Command(command, {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = child.output();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  const { code, stdout, stderr } = await output;
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
