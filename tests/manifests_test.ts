@@ -167,3 +167,19 @@ Deno.test("the chart's options are those of clusternet run that a pod leaves ope
     OPTIONS.map(({ name }) => name).sort(),
   );
 });
+
+Deno.test("the pods are asked on the loopback, where the agent's own default has its health", () => {
+  const address = OPTIONS.find(({ name }) => name === "http-address")?.fallback;
+  for (
+    const [probe, path] of [
+      [AGENT.livenessProbe, "/healthz"],
+      [AGENT.readinessProbe, "/readyz"],
+    ]
+  ) {
+    const { host, port, path: asked } = probe.httpGet;
+    assert.deepEqual([`${host}:${port}`, asked], [address, path]);
+  }
+  // A loop that hangs is seen after two minutes: three looks more end it.
+  const { failureThreshold = 3, periodSeconds } = AGENT.livenessProbe;
+  assert.equal(failureThreshold * periodSeconds, 90);
+});

@@ -17,3 +17,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 {{- end }}
+
+{{/* Where an agent tells of its health; empty: nowhere, and nobody asks. */}}
+{{- define "clusternet.httpAddress" -}}
+{{- if hasKey .Values.options "http-address" -}}
+{{ index .Values.options "http-address" }}
+{{- else -}}
+127.0.0.1:7839
+{{- end -}}
+{{- end }}
