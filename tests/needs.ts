@@ -9,6 +9,11 @@ import type { Need } from "./support/packages.ts";
 /** Of the unit tests. */
 export const UNIT_NEEDS: readonly Need[] = [
   {
+    package: "prometheus",
+    why: "judges and tries the alerts (promtool)",
+    anyOf: ["promtool"],
+  },
+  {
     package: "openssl",
     why: "certificates for the tests of TLS",
     anyOf: ["openssl"],
