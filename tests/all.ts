@@ -74,7 +74,7 @@ const STAGES: readonly Stage[] = [
     name: "vm",
     what: "a stock Debian kernel under QEMU",
     task: "test:vm",
-    needs: [COMPILER, ...guestNeeds()],
+    needs: [COMPILER, ...IMAGE_NEEDS, ...guestNeeds()],
   },
 ];
 

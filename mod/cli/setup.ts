@@ -251,7 +251,7 @@ async function refuseWithoutProgram(
     await userspace.read(config.interface);
   } catch (cause) {
     const opening = config.backend === "auto"
-      ? "This kernel has no WireGuard, and there is no userspace one: "
+      ? "This kernel has no WireGuard (`modprobe wireguard` on the node says what is amiss), and there is no userspace one: "
       : "";
     throw new FatalError(opening + errorText(cause), 1, { cause });
   }

@@ -135,16 +135,20 @@ export function agentPod(node: LabNode): Pod {
       KUBERNETES_SERVICE_HOST: settings.plan.apiAddress,
       KUBERNETES_SERVICE_PORT: String(API_PORT),
     },
-    mounts: [...mountsOf(spec, node), ...KUBELETS_MOUNTS],
+    mounts: [
+      ...mountsOf(spec, node),
+      ...settings.wireguard.backend === "userspace" ? [WIREGUARD_GO] : [],
+    ],
     capabilities: security.capabilities.add.map((name) => `CAP_${name}`),
     memoryLimit: MEMORY_LIMIT,
   };
 }
 
-const KUBELETS_MOUNTS: readonly Mount[] = [
-  // Where the kernel has no WireGuard: the socket of wireguard-go.
-  { source: "/run/wireguard", target: "/run/wireguard" },
-];
+/** Where the kernel has no WireGuard: its socket. */
+const WIREGUARD_GO: Mount = {
+  source: "/run/wireguard",
+  target: "/run/wireguard",
+};
 
 function environment(
   variables: PodSpec["containers"][0]["env"],

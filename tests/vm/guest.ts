@@ -41,6 +41,8 @@ export interface GuestOptions {
   readonly kernelAppend?: string;
   /** Directory of the host for what the command leaves in the guest's `/out`; made if needed. */
   readonly outDirectory?: string;
+  /** Files and folders of the host that the guest has too, at the same paths. */
+  readonly files?: readonly string[];
   /** Ends the guest at once. */
   readonly signal?: AbortSignal;
   readonly onLine?: (line: string, source: LineSource) => void;
@@ -72,6 +74,7 @@ export async function runInGuest(options: GuestOptions): Promise<number> {
     const npm = await buildRunImage(`${directory}/run.ext4`, stage, {
       command: options.command,
       env: options.env ?? {},
+      files: options.files ?? [],
       interactive: options.interactive ?? false,
       cache,
       progress,

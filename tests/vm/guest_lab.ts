@@ -63,18 +63,3 @@ nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'
 cat /proc/sys/net/ipv4/ip_forward
 wg show clusternet dump | tail -n +2 | cut -f 1,3,4 | sort`);
 }
-
-/** Time of the latest handshake of each peer, seconds since 1970, by its key. */
-export async function handshakes(
-  node: LabNode,
-): Promise<ReadonlyMap<string, number>> {
-  const said = await node.space.must([
-    ...["wg", "show", "clusternet", "latest-handshakes"],
-  ]);
-  return new Map(
-    said.trim().split("\n").map((line): [string, number] => {
-      const [key = "", time] = line.split("\t");
-      return [key, Number(time)];
-    }),
-  );
-}

@@ -47,8 +47,10 @@ export const GUEST_PROGRAMS: Readonly<Record<string, string>> = {
   "nice": "coreutils",
   "nohup": "coreutils",
   "nsenter": "util-linux",
+  "openssl": "openssl",
   "ping": "iputils-ping",
   "rmmod": "kmod",
+  "runc": "runc",
   "setpriv": "util-linux",
   "setsid": "util-linux",
   "sh": "dash",
@@ -84,6 +86,12 @@ export const CNI_PLUGINS: readonly string[] = [
   "ptp",
 ];
 
+/** Files that those programs read, where they look for them, and the Debian package of each. */
+export const GUEST_FILES: Readonly<Record<string, string>> = {
+  "/usr/lib/ssl/openssl.cnf": "openssl",
+  "/usr/share/containers/seccomp.json": "golang-github-containers-common",
+};
+
 /** All that a guest needs of this host, installed or not. */
 export function guestNeeds(): readonly Need[] {
   const programs = [
@@ -108,6 +116,11 @@ export function guestNeeds(): readonly Need[] {
       package: "containernetworking-plugins",
       why: "the guest runs it",
       anyOf: [`${CNI_DIRECTORY}/${name}`],
+    })),
+    ...Object.entries(GUEST_FILES).map(([file, from]) => ({
+      package: from,
+      why: "a program in the guest reads it",
+      anyOf: [file],
     })),
   ];
 }

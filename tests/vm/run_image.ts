@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildOnce, digest, exists, run, touch } from "./host.ts";
 import { makeImage } from "./stage.ts";
@@ -14,6 +15,8 @@ import { GUEST_DIRECTORY } from "./system_image.ts";
 export interface RunImageOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Files and folders of the host that the guest has too, at the same paths. */
+  readonly files: readonly string[];
   readonly cache: string;
   readonly progress: (message: string) => void;
   /** On the guest's serial line instead of its output port. */
@@ -37,10 +40,14 @@ export async function buildRunImage(
   stage: string,
   options: RunImageOptions,
 ): Promise<string> {
-  const files = await copyTree(CHECKOUT, `${stage}${CHECKOUT}`);
+  const source = await copyTree(CHECKOUT, `${stage}${CHECKOUT}`);
+  for (const file of options.files) {
+    await Deno.mkdir(dirname(`${stage}${file}`), { recursive: true });
+    await run(["cp", "--archive", file, `${stage}${file}`]);
+  }
   const denoDirectory = `${options.cache}/deno`;
   await cacheImports(
-    files.filter((file) => isModule(file)),
+    source.filter((file) => isModule(file)),
     denoDirectory,
     options.progress,
   );
@@ -145,12 +152,19 @@ function isModule(file: string): boolean {
   return inside === "/main.ts" || /^\/(tests|mod)\/.*\.ts$/.test(inside);
 }
 
-/** Copies files and links, `.git` and `node_modules` apart. Returns the files of the source. */
+/** The shim is a file; the folders are large, and a run names what it wants of them. */
+const BUILDS = `${CHECKOUT}/.build`;
+
+/**
+ * Copies files and links; not `.git`, `node_modules` and the folders in `.build`. Returns the
+ * files of the source.
+ */
 async function copyTree(from: string, to: string): Promise<readonly string[]> {
   await Deno.mkdir(to, { recursive: true });
   const files: string[] = [];
   for await (const entry of Deno.readDir(from)) {
     if (SKIPPED.has(entry.name)) continue;
+    if (entry.isDirectory && from === BUILDS) continue;
     const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
     if (entry.isDirectory) files.push(...await copyTree(source, target));
     else if (entry.isSymlink) {

@@ -7,7 +7,11 @@
  */
 
 import { parseArgs } from "node:util";
-import { requirements, runInGuest } from "./guest.ts";
+import { IMAGE_NEEDS } from "../needs.ts";
+import { buildGuestImage, GUEST_FILES } from "../pack/built_image.ts";
+import { missingNeeds, type Need, needsText } from "../support/packages.ts";
+import { runInGuest } from "./guest.ts";
+import { GuestError, guestNeeds } from "./host.ts";
 import { showLine, showProgress, untilInterrupted } from "./terminal.ts";
 
 const TIMEOUT_SECONDS = 2400;
@@ -18,18 +22,24 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { "if-possible": { type: "boolean" }, out: { type: "string" } },
   });
-  const missing = requirements();
+  const files = positionals.length > 0 ? positionals : await testFiles();
+  const image = files.filter(wantsImage);
+  const missing = missingNeeds([
+    ...guestNeeds(),
+    ...(image.length > 0 ? IMAGE_NEEDS : []),
+  ]);
   if (values["if-possible"] === true && missing.length > 0) {
+    const names = new Set(missing.map((need) => need.package));
     console.log(
-      `SKIPPED the tests on a real kernel: they need ${missing.join(" ")}`,
+      `SKIPPED the tests on a real kernel: they need ${[...names].join(" ")}`,
     );
     return 0;
   }
-  const files = positionals.length > 0 ? positionals : await testFiles();
   const started = performance.now();
   let summary = "no summary";
-  const code = await untilInterrupted((signal) =>
-    runInGuest({
+  const code = await untilInterrupted(async (signal) => {
+    await prepare(image, missing);
+    return await runInGuest({
       command: [
         "sh",
         "-c",
@@ -40,6 +50,7 @@ async function main(): Promise<number> {
       timeoutSeconds: TIMEOUT_SECONDS,
       signal,
       progress: showProgress,
+      files: image.length > 0 ? GUEST_FILES : [],
       ...(values.out === undefined ? {} : { outDirectory: values.out }),
       onLine: (line, source) => {
         if (source === "command" && line.startsWith("Linux ")) {
@@ -48,8 +59,8 @@ async function main(): Promise<number> {
         summary = /^(?:ok|FAILED) \| (.*)$/.exec(line)?.[1] ?? summary;
         showLine(line, source);
       },
-    })
-  );
+    });
+  });
   showProgress(
     `${code === 0 ? "ok" : "FAILED"}: ${summary}; ${
       secondsSince(started)
@@ -58,12 +69,42 @@ async function main(): Promise<number> {
   return code;
 }
 
+/**
+ * @param image the files that want the agent's image
+ * @throws {GuestError} where it cannot be done
+ */
+async function prepare(
+  image: readonly string[],
+  missing: readonly Need[],
+): Promise<void> {
+  if (missing.length > 0) {
+    throw new GuestError(
+      `Cannot run these tests: packages are missing:\n${needsText(missing)}`,
+    );
+  }
+  if (image.length === 0) return;
+  if (Deno.uid() !== 0) {
+    throw new GuestError(
+      `Cannot build the agent's image for ${
+        image.join(" ")
+      }: not root; be root, or name other files`,
+    );
+  }
+  showProgress("building the agent's image");
+  await buildGuestImage();
+}
+
 async function testFiles(): Promise<readonly string[]> {
   const files: string[] = [];
   for await (const { name } of Deno.readDir(new URL(".", import.meta.url))) {
     if (name.endsWith("_test.ts")) files.push(`tests/vm/${name}`);
   }
   return files.sort();
+}
+
+/** Does it run containers of the agent's image? */
+function wantsImage(file: string): boolean {
+  return /\bimageTest\(/.test(Deno.readTextFileSync(file));
 }
 
 function secondsSince(started: number): string {

@@ -12,6 +12,7 @@ import {
   CNI_PLUGINS,
   digest,
   exists,
+  GUEST_FILES,
   GUEST_PROGRAMS,
   OPTIONAL_PROGRAMS,
   run,
@@ -21,6 +22,7 @@ import {
 import { findCommand } from "../support/packages.ts";
 import { buildInitramfs, stageModules } from "./initramfs.ts";
 import {
+  copyInto,
   installPrograms,
   installScript,
   makeImage,
@@ -95,7 +97,8 @@ async function checksum(
   programs: readonly string[],
 ): Promise<string> {
   const parts: string[] = [kernel.version];
-  for (const path of [kernel.vmlinuz, Deno.execPath(), ...programs]) {
+  const files = Object.keys(GUEST_FILES);
+  for (const path of [kernel.vmlinuz, Deno.execPath(), ...programs, ...files]) {
     const { size, mtime } = await Deno.stat(path);
     parts.push(`${path} ${size} ${mtime?.getTime()}`);
   }
@@ -136,6 +139,9 @@ async function buildSystem(
   await installPrograms(stage, programs);
   await installPrograms(stage, [Deno.execPath()], `${GUEST_DIRECTORY}/deno`);
   await installApplets(stage);
+  for (const file of Object.keys(GUEST_FILES)) {
+    await copyInto(file, `${stage}${file}`);
+  }
   await installScript("boot.sh", `${stage}${GUEST_DIRECTORY}/boot.sh`);
   await installScript("deno.sh", `${stage}/usr/bin/deno`);
   for (const plugins of PLUGIN_DIRECTORIES) {
