@@ -10,17 +10,22 @@ import type { LabNode, Pod } from "../lab/node.ts";
 import { Probe } from "../lab/probe.ts";
 import { guestTest } from "./in_guest.ts";
 
+export interface GuestLabOptions extends Partial<LabOptions> {
+  /** How its nodes come up; default: all at once. */
+  readonly up?: (lab: Lab) => Promise<void>;
+}
+
 /** As `labTest`, in the guest only, always on the kernel's WireGuard. */
 export function guestLabTest(
   name: string,
-  options: Partial<LabOptions>,
+  { up = bringUp, ...options }: GuestLabOptions,
   body: (lab: Lab) => Promise<void>,
 ): void {
   if (Deno.env.get("CLUSTERNET_GUEST") === undefined) {
     return guestTest(name, () => Promise.resolve());
   }
   labTest(name, { ...options, backend: "kernel" }, async (lab) => {
-    await bringUp(lab);
+    await up(lab);
     await body(lab);
   });
 }
