@@ -16,6 +16,7 @@ Commands:
   run       Be the agent of this node, until a signal ends it
   install   Make this executable a service of this machine
   plan      What the agent would do now, as commands, and why
+  support-bundle  All that a maintainer needs, and no secret, in one tar.gz
   uninstall Take it off again; --purge: with link, routes and key
   graph     Draw this node's tunnels: SVG, Graphviz, Mermaid or JSON
   version   Print version, commit, Deno version and build kind
@@ -77,6 +78,10 @@ async function dispatch(
     case "graph": {
       const { graph } = await import("./graph.ts");
       return await graph(args);
+    }
+    case "support-bundle": {
+      const { supportBundle } = await import("./support_bundle.ts");
+      return await supportBundle(args, build);
     }
     case "version":
     case "--version": {

@@ -48,8 +48,7 @@ export type LookOptions = Pick<
 export async function lookAt(options: LookOptions): Promise<Snapshot> {
   const { snapshot, source } = options;
   if (snapshot !== undefined) return await readSnapshot(snapshot);
-  const env = await environment();
-  const config = await readConfig(options.config, env);
+  const config = await agentConfig(options.config);
   const link = config.interface;
   const asked = options.config.filter((flag) =>
     !flag.startsWith("--interface=")
@@ -59,6 +58,15 @@ export async function lookAt(options: LookOptions): Promise<Snapshot> {
   if (!fromAgent) return await ownLook(config);
   const text = await askAgent({ link, path: "/v1/snapshot" });
   return parsed(text, "Cannot read what the agent answers");
+}
+
+/**
+ * The configuration that the agent of this machine would have.
+ *
+ * @throws {FatalError} of exit code 2
+ */
+export async function agentConfig(args: readonly string[]): Promise<Config> {
+  return await readConfig(args, await environment());
 }
 
 /** The shell's variables, before those of the service. */

@@ -1,0 +1,123 @@
+/**
+ * What goes into a support bundle, piece by piece: each is asked for by itself,
+ * within bounds, and one that cannot be had is named with the reason.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import type { Config } from "../core/config.ts";
+import { dryRun } from "../core/dry_run.ts";
+import { errorText } from "../core/errors.ts";
+import { type Snapshot, snapshotText } from "../core/snapshot.ts";
+import { askAgent } from "../sys/agent_socket.ts";
+import { planText } from "../view/plan_text.ts";
+import { versionText } from "./version.ts";
+import type { BuildInfo } from "../core/version.ts";
+
+export interface Piece {
+  readonly name: string;
+  /** @throws {Error} why it cannot be had */
+  text(): Promise<string>;
+}
+
+/** Bytes of one piece; the end of a log counts, the beginning of all else. */
+export const PIECE_BYTES = 1024 * 1024;
+
+/** Milliseconds that a program has. */
+const PROGRAM_MS = 10_000;
+
+/** By name; each is looked up in the service's PATH. */
+const PROGRAMS: readonly (readonly [name: string, command: string])[] = [
+  ["system/uname.txt", "uname -a"],
+  ["system/os-release.txt", "cat /etc/os-release"],
+  ["system/mounts.txt", "cat /proc/mounts"],
+  ["system/limits.txt", "cat /proc/self/limits"],
+  ["system/memory.txt", "cat /proc/meminfo"],
+  ["system/modules.txt", "cat /proc/modules"],
+  ["network/links.txt", "ip -d -s link show"],
+  ["network/addresses.txt", "ip address show"],
+  ["network/rules.txt", "ip rule show"],
+  ["network/routes-4.txt", "ip -4 route show table all"],
+  ["network/routes-6.txt", "ip -6 route show table all"],
+  ["network/wireguard.txt", "wg show"],
+  ["network/nftables.txt", "nft list ruleset"],
+  ["network/sysctl.txt", "sysctl -a --pattern ^net[.]ipv[46]"],
+  ["network/sockets.txt", "ss -ulpn"],
+  ["agent/journal.txt", "journalctl -u clusternet -n 2000 --no-pager"],
+  ["agent/unit.txt", "systemctl status clusternet --no-pager -n 0"],
+];
+
+export interface PiecesOptions {
+  readonly build: BuildInfo;
+  readonly config: Config;
+  /** Rejects where there is none to be had. */
+  readonly snapshot: Promise<Snapshot>;
+}
+
+export function pieces(options: PiecesOptions): readonly Piece[] {
+  const { build, config, snapshot } = options;
+  const link = config.interface;
+  const netDir = dirname(config.cniConfFile || "/etc/cni/net.d/x");
+  return [
+    { name: "version.txt", text: () => Promise.resolve(versionText(build)) },
+    { name: "configuration.json", text: () => Promise.resolve(shown(config)) },
+    { name: "status.json", text: () => askAgent({ link, path: "/v1/status" }) },
+    { name: "ready.txt", text: () => askAgent({ link, path: "/readyz" }) },
+    { name: "snapshot.json", text: async () => snapshotText(await snapshot) },
+    { name: "plan.txt", text: async () => planText(dryRun(await snapshot)) },
+    ...PROGRAMS.map(([name, command]) => ({
+      name,
+      text: () => output(command.split(" ")),
+    })),
+    { name: "cni/files.txt", text: () => output(["ls", "-laR", netDir]) },
+    {
+      name: "cni/configurations.txt",
+      text: () =>
+        output([
+          ...["sh", "-c", 'tail -n +1 "$1"/*.conf "$1"/*.conflist', "sh"],
+          netDir,
+        ]),
+    },
+  ];
+}
+
+/** All of it: the files that it names are not read. */
+function shown(config: Config): string {
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+/** Of both outputs, with what was run above them. */
+async function output([program = "", ...args]: readonly string[]): Promise<
+  string
+> {
+  const signal = AbortSignal.timeout(PROGRAM_MS);
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    env: { LC_ALL: "C", WG_HIDE_KEYS: "always" },
+    stdin: "null",
+    signal,
+  }).output();
+  const decoder = new TextDecoder();
+  const ended = code === 0 ? "" : `(exit code ${code})\n`;
+  return `$ ${[program, ...args].join(" ")}\n${decoder.decode(stdout)}${
+    decoder.decode(stderr)
+  }${ended}`;
+}
+
+/** One that cannot be had says so in its place. */
+export async function textOf(piece: Piece): Promise<string> {
+  try {
+    return bounded(piece, await piece.text());
+  } catch (error) {
+    return `(not to be had: ${errorText(error)})\n`;
+  }
+}
+
+function bounded({ name }: Piece, text: string): string {
+  if (text.length <= PIECE_BYTES) return text;
+  const note = `(cut: ${text.length} characters)\n`;
+  return name.includes("journal")
+    ? note + text.slice(-PIECE_BYTES)
+    : text.slice(0, PIECE_BYTES) + note;
+}

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { bringUp, labTest } from "./harness.ts";
+import { dieWithUs, run } from "./exec.ts";
+import { firstNode } from "./look.ts";
+
+/** Each as somebody may have it on a node; none of them is anybody's. */
+const TOKEN = "opaque-Bearer-0123456789abcdef";
+const PASSWORD = "hunter2-hunter2";
+const PRESHARED = new Uint8Array(32).fill(0x5a).toBase64();
+const CLIENT_KEY =
+  "-----BEGIN EC PRIVATE KEY-----\nTUhjQ0FRRUVJUGxhbnRlZA==\n-----END EC PRIVATE KEY-----\n";
+const VARIABLE = "variable-0123456789abcdef";
+const CNI_SECRET = "cni-0123456789abcdef";
+
+/** Every spelling that it could be found in. */
+function spellings(secret: string): readonly string[] {
+  const bytes = new TextEncoder().encode(secret.trim());
+  const all = [
+    secret.trim(),
+    bytes.toBase64().replace(/=+$/, ""),
+    bytes.toHex(),
+  ];
+  if (/^[A-Za-z0-9+/]{43}=$/.test(secret.trim())) {
+    all.push(Uint8Array.fromBase64(secret.trim()).toHex());
+  }
+  return all;
+}
+
+labTest(
+  "a support bundle has all that stands on a node, and none of its secrets",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    const node = firstNode(lab);
+    const { apiUrl, agent, env } = node.settings;
+    const [peer = ""] = await node.peers();
+    const folder = node.keyFile.replace("/state/private.key", "");
+    const kubeconfig = JSON.stringify({
+      clusters: [{ name: "c", cluster: { server: apiUrl } }],
+      users: [{
+        name: "u",
+        user: { token: TOKEN, "client-key-data": btoa(CLIENT_KEY) },
+      }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    });
+    await node.space.sh(`
+cat > ${folder}/psk <<'E'
+${PRESHARED}
+E
+wg set clusternet peer ${peer} preshared-key ${folder}/psk
+cat > ${folder}/kubeconfig <<'E'
+${kubeconfig}
+E
+cat > ${folder}/net.d/90-other.conflist <<'E'
+{"name":"other","server":"https://joe:${PASSWORD}@192.0.2.1","api_token": "${CNI_SECRET}","pem":${
+      JSON.stringify(CLIENT_KEY)
+    }}
+E`);
+    const file = `${folder}/bundle.tar.gz`;
+    const { code, stderr } = await run(
+      dieWithUs(node.space.command([
+        ...[...agent, "support-bundle", "-o", file, "--node-name", node.name],
+        ...["--kubeconfig", `${folder}/kubeconfig`],
+        ...["--private-key-file", node.keyFile],
+        ...["--cni-conf-file", node.conflistFile],
+      ])),
+      { env: { ...env, CLUSTERNET_TOKEN: VARIABLE } },
+    );
+    assert.equal(code, 0, stderr);
+    const mode = await node.space.must(["stat", "-c", "%a", file]);
+    assert.equal(mode.trim(), "600");
+    const names = (await node.space.must(["tar", "-tzf", file])).split("\n");
+    const text = await node.space.must(["tar", "-xzOf", file]);
+    for (const name of ["plan.txt", "snapshot.json", "status.json"]) {
+      assert.ok(names.some((each) => each.endsWith(`/${name}`)), name);
+    }
+    assert.match(text, /Node n1 at /, text.slice(0, 1500));
+    assert.match(text, /"health":\{"ready":true/);
+    assert.match(text, /table inet clusternet/);
+    assert.match(text, /preshared key: \((redacted|hidden)/);
+    const secrets = {
+      ...{ TOKEN, PASSWORD, PRESHARED, CLIENT_KEY, VARIABLE, CNI_SECRET },
+      privateKey: await node.space.must(["cat", node.keyFile]),
+      kernelKey: await node.space.must([
+        ...["wg", "show", "clusternet", "private-key"],
+      ]),
+    };
+    for (const [what, secret] of Object.entries(secrets)) {
+      for (const spelling of spellings(secret)) {
+        assert.ok(!text.includes(spelling), `${what} as ${spelling}`);
+      }
+    }
+    assert.ok(!text.includes("TUhjQ0FRRUVJUGxhbnRlZA"), "the key in PEM");
+  },
+);
