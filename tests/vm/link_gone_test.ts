@@ -20,7 +20,7 @@ import { sleep } from "./in_guest.ts";
 
 guestLabTest(
   "`ip link del` while probing puts nothing in clear on the underlay",
-  {},
+  { nodes: 2 },
   async (lab) => {
     await addPods(lab, 1);
     const { from, to } = twoPods(lab);
