@@ -5,6 +5,10 @@
  * section 6.4: KEEPALIVE_TIMEOUT + REKEY_TIMEOUT). One packet from us makes it
  * at once.
  *
+ * Not for a node that is new: nobody has a session with its key, and where two
+ * that come up together both began a handshake, the two could cross and cost
+ * REKEY_TIMEOUT, 5 seconds.
+ *
  * @module
  */
 

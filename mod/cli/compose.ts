@@ -161,7 +161,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
             afterTurn: (report, milliseconds) => {
               overview.turned({ report, milliseconds });
               countTurn(counters, report, milliseconds);
-              greeter.turned(report);
+              if (!setup.newKey) greeter.turned(report);
               const { network } = report;
               sayReady();
               keyBell.ring("turn");

@@ -51,6 +51,8 @@ export interface Setup extends Disposable {
   readonly world: World;
   readonly privateKey: PrivateKey;
   readonly publicKey: PublicKey;
+  /** Was it made by this start? Then no other node has ever spoken to it. */
+  readonly newKey: boolean;
 }
 
 /**
@@ -127,6 +129,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     world,
     privateKey: key,
     publicKey,
+    newKey: created,
     [Symbol.dispose]: () => open.dispose(),
   };
 }
