@@ -213,7 +213,10 @@ function probeRate(lab: Lab): number {
   return lab.settings.wireguard.backend === "kernel" ? 1000 : 250;
 }
 
-/** Resolves with the first answer that is not `undefined`. */
+/**
+ * Resolves with the first answer that is not `undefined`. Whoever looks mostly starts programs:
+ * where that is slow, they are not to take the processor from what is waited for.
+ */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined>,
@@ -226,7 +229,7 @@ export async function eventually<T>(
     if (performance.now() > deadline) {
       throw new Error(`Cannot see that ${what}: not within ${withinMs} ms`);
     }
-    await pause(20);
+    await pause(SLOW ? 250 : 20);
   }
 }
 
