@@ -4,14 +4,9 @@
  * @module
  */
 
-import {
-  type Command,
-  type Option,
-  optionRows,
-  parseFlags,
-  usage,
-} from "../core/flags.ts";
-import { parseInterface, parseSwitch } from "../core/option_values.ts";
+import { type Command, type Option, optionRows } from "../core/flags.ts";
+import { parseInterface } from "../core/option_values.ts";
+import { flagReader } from "./flag_reader.ts";
 
 export const GRAPH_FORMATS = ["svg", "dot", "mermaid", "json"] as const;
 
@@ -35,21 +30,11 @@ export interface GraphArguments {
 
 /** @throws {FatalError} of exit code 2 */
 export function parseGraph(args: readonly string[]): GraphArguments {
-  const given = parseFlags(args, GRAPH);
-  const value = <T>(name: string, from: (text: string) => T): T | undefined => {
-    const found = given.get(name);
-    if (found === undefined) return undefined;
-    try {
-      return from(found.text);
-    } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw cause;
-      throw usage(`Cannot use ${found.where}: ${cause.message}`);
-    }
-  };
+  const { flag, value } = flagReader(args, GRAPH);
   return {
     format: value("output", parseFormat),
     link: value("interface", parseInterface) ?? "clusternet",
-    probe: !(value("no-probe", parseSwitch) ?? false),
+    probe: !flag("no-probe"),
   };
 }
 

@@ -8,16 +8,10 @@
 import { resolve } from "node:path";
 import { parseArguments } from "../core/arguments.ts";
 import { OPTIONS, variableName } from "../core/config.ts";
-import {
-  type Command,
-  type GivenByName,
-  type Option,
-  optionRows,
-  parseFlags,
-  usage,
-} from "../core/flags.ts";
-import { parseAbsolutePath, parseSwitch } from "../core/option_values.ts";
+import { type Command, type Option, optionRows } from "../core/flags.ts";
+import { parseAbsolutePath } from "../core/option_values.ts";
 import { hiddenBy } from "../core/service_sandbox.ts";
+import { flagReader } from "./flag_reader.ts";
 
 const DRY_RUN: Option = {
   name: "dry-run",
@@ -84,7 +78,7 @@ export interface UninstallArguments {
 
 /** @throws {FatalError} of exit code 2 */
 export function parseInstall(args: readonly string[]): InstallArguments {
-  const read = reader(args, INSTALL);
+  const read = flagReader(args, INSTALL);
   const forService = SERVICE_OPTIONS.flatMap((option) => {
     const text = read.value(option.name, (given) => pathOf(option, given));
     return text === undefined ? [] : [{ option, text }];
@@ -109,7 +103,7 @@ export function parseInstall(args: readonly string[]): InstallArguments {
 
 /** @throws {FatalError} of exit code 2 */
 export function parseUninstall(args: readonly string[]): UninstallArguments {
-  const read = reader(args, UNINSTALL);
+  const read = flagReader(args, UNINSTALL);
   return {
     dryRun: read.flag("dry-run"),
     purge: read.flag("purge"),
@@ -185,30 +179,4 @@ function seen(path: string): string {
 function parseRoot(text: string): string {
   if (text !== "") return resolve(text);
   throw new SyntaxError("give a directory");
-}
-
-interface Reader {
-  readonly given: GivenByName;
-  flag(name: string): boolean;
-  /** `undefined`: not given. */
-  value<T>(name: string, from: (text: string) => T): T | undefined;
-}
-
-function reader(args: readonly string[], command: Command): Reader {
-  const given = parseFlags(args, command);
-  const value = <T>(name: string, from: (text: string) => T): T | undefined => {
-    const found = given.get(name);
-    if (found === undefined) return undefined;
-    try {
-      return from(found.text);
-    } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw cause;
-      throw usage(`Cannot use ${found.where}: ${cause.message}`);
-    }
-  };
-  return {
-    given,
-    value,
-    flag: (name) => value(name, parseSwitch) ?? false,
-  };
 }

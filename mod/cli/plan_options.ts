@@ -7,14 +7,9 @@
 
 import { resolve } from "node:path";
 import { OPTIONS } from "../core/config.ts";
-import {
-  type Command,
-  type Option,
-  optionRows,
-  parseFlags,
-  usage,
-} from "../core/flags.ts";
-import { parseInterface, parseSwitch } from "../core/option_values.ts";
+import { type Command, type Option, optionRows, usage } from "../core/flags.ts";
+import { parseInterface } from "../core/option_values.ts";
+import { flagReader } from "./flag_reader.ts";
 
 const SOURCES = ["auto", "agent", "api"] as const;
 const FORMATS = ["text", "json"] as const;
@@ -48,17 +43,7 @@ export interface PlanArguments {
 
 /** @throws {FatalError} of exit code 2 */
 export function parsePlan(args: readonly string[]): PlanArguments {
-  const given = parseFlags(args, PLAN);
-  const value = <T>(name: string, from: (text: string) => T): T | undefined => {
-    const found = given.get(name);
-    if (found === undefined) return undefined;
-    try {
-      return from(found.text);
-    } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw cause;
-      throw usage(`Cannot use ${found.where}: ${cause.message}`);
-    }
-  };
+  const { flag, given, value } = flagReader(args, PLAN);
   const config = OPTIONS.flatMap(({ name }) => {
     const text = given.get(name)?.text;
     return text === undefined ? [] : [`--${name}=${text}`];
@@ -76,7 +61,7 @@ export function parsePlan(args: readonly string[]): PlanArguments {
   return {
     format: value("output", oneOf(FORMATS)) ?? "text",
     source: source ?? "auto",
-    exitCode: value("exit-code", parseSwitch) ?? false,
+    exitCode: flag("exit-code"),
     save: value("save", parseFile),
     snapshot,
     config,

@@ -160,7 +160,8 @@ export function helpText(): string {
   ].join("\n");
 }
 
-function from<T>(parse: (text: string) => T): z.ZodType<T, string> {
+/** As `parse` takes it, with its sentence where it does not. */
+export function from<T>(parse: (text: string) => T): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     try {
       return parse(text);

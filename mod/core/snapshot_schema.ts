@@ -12,6 +12,7 @@ import {
   parsePrefix,
   type Prefix,
 } from "./address.ts";
+import { from } from "./config.ts";
 import type { PublicKey } from "./key.ts";
 import type { NodeRecord } from "./node.ts";
 import {
@@ -40,13 +41,13 @@ const port = z.int().min(0).max(65_535);
 const foreign = z.string().max(65_536);
 
 const CONFIG = z.object({
-  nodeName: by(parseNodeName),
-  clusterCidrs: z.array(by(parsePrefix)).min(1).max(2),
-  interface: by(parseInterface),
+  nodeName: from(parseNodeName),
+  clusterCidrs: z.array(from(parsePrefix)).min(1).max(2),
+  interface: from(parseInterface),
   listenPort: port,
-  privateKeyFile: by(parsePrivateKeyPath),
-  cniConfFile: by(parseConflistPath),
-  cniNetworkName: by(parseNetworkName),
+  privateKeyFile: from(parsePrivateKeyPath),
+  cniConfFile: from(parseConflistPath),
+  cniNetworkName: from(parseNetworkName),
   masquerade: z.boolean(),
   mtu: z.union([z.literal("auto"), z.int().min(576).max(65_535)]),
 });
@@ -173,17 +174,4 @@ function spelled<T extends string>(
   otherwise: string,
 ): z.ZodType<T, string> {
   return z.string().regex(spelling, otherwise).transform((text) => text as T);
-}
-
-/** As `parse` takes it, with its sentence where it does not. */
-function by<T>(parse: (text: string) => T): z.ZodType<T, string> {
-  return z.string().transform((text, context) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      context.addIssue({ code: "custom", message: error.message });
-      return z.NEVER;
-    }
-  });
 }
