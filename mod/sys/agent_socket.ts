@@ -69,7 +69,8 @@ export async function askAgent(
     proxy: { transport: "unix", path: socket },
   });
   try {
-    const response = await fetch(`http://agent${path}`, {
+    // An address: of a name the runtime asks the name server, for all the socket.
+    const response = await fetch(`http://127.0.0.1${path}`, {
       client,
       ...(signal === undefined ? {} : { signal }),
     });
