@@ -13,14 +13,14 @@ const HELP =
 Usage: clusternet COMMAND [OPTIONS]
 
 Commands:
-  run       Be the agent of this node, until a signal ends it
-  install   Make this executable a service of this machine
-  plan      What the agent would do now, as commands, and why
+  run             Be the agent of this node, until a signal ends it
+  graph           Draw this node's tunnels: SVG, Graphviz, Mermaid or JSON
+  plan            What the agent would do now, as commands, and why
   support-bundle  All that a maintainer needs, and no secret, in one tar.gz
-  uninstall Take it off again; --purge: with link, routes and key
-  graph     Draw this node's tunnels: SVG, Graphviz, Mermaid or JSON
-  version   Print version, commit, Deno version and build kind
-  help      Print this text; \`clusternet COMMAND --help\` lists its options
+  install         Make this executable a service of this machine
+  uninstall       Take it off again; --purge: with link, routes and key
+  version         Print version, commit, Deno version and build kind
+  help            Print this text; \`clusternet COMMAND --help\` lists its options
 
 Exit codes: 0 well; 1 something is wrong, the sentence says what; 2 usage.
 `;
