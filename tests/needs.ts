@@ -58,6 +58,16 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
     why: "ends a process before its every system call",
     anyOf: ["strace"],
   },
+  {
+    package: "iptables",
+    why: "a host's firewall that drops what is forwarded",
+    anyOf: ["iptables-nft"],
+  },
+  {
+    package: "procps",
+    why: "which processes there are, for `clusternet doctor` (ps)",
+    anyOf: ["ps"],
+  },
 ];
 
 /** Of the executable and the image. */

@@ -14,6 +14,7 @@ Usage: clusternet COMMAND [OPTIONS]
 
 Commands:
   run             Be the agent of this node, until a signal ends it
+  doctor          What is wrong with this node, and what to do
   graph           Draw this node's tunnels: SVG, Graphviz, Mermaid or JSON
   plan            What the agent would do now, as commands, and why
   support-bundle  All that a maintainer needs, and no secret, in one tar.gz
@@ -70,6 +71,10 @@ async function dispatch(
     case "uninstall": {
       const { uninstall } = await import("./uninstall.ts");
       return await uninstall(args);
+    }
+    case "doctor": {
+      const { doctor } = await import("./doctor.ts");
+      return await doctor(args);
     }
     case "plan": {
       const { plan } = await import("./plan.ts");

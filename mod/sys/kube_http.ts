@@ -35,7 +35,7 @@ export const JSON_TYPE = "application/json";
 
 export interface HttpRequest {
   readonly operation: Operation;
-  readonly method: "GET" | "PATCH";
+  readonly method: "GET" | "PATCH" | "POST";
   /** Below the server's address, with its query. */
   readonly path: string;
   /** Media types of the answer. Default: JSON. */

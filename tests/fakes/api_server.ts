@@ -40,6 +40,7 @@ import {
 } from "./api_status.ts";
 import { type JsonObject, NodeStore, textOf } from "./api_store.ts";
 import { Watches } from "./api_watch.ts";
+import { ACCESS_REVIEWS, reviewed } from "./api_reviews.ts";
 import { allocateNodeCidrs } from "./node_ipam.ts";
 
 export interface ApiServerOptions {
@@ -87,6 +88,8 @@ export class ApiServer {
   readonly requests: ApiRequest[] = [];
   /** May be changed while it runs. */
   tokens: ReadonlyMap<string, string> | undefined;
+  /** Seconds by which the clock of `/version` is ahead. */
+  aheadSeconds = 0;
   /** What nobody may do, like "list nodes" or "patch nodes/status". */
   denied: readonly string[] = [];
   streamedLists: boolean;
@@ -187,6 +190,11 @@ export class ApiServer {
       if (url.pathname.startsWith("/fake/")) {
         return await control(this, request, url);
       }
+      if (url.pathname === ACCESS_REVIEWS && request.method === "POST") {
+        return Response.json(reviewed(await request.json(), this.denied), {
+          status: 201,
+        });
+      }
       encoding = encodingOf(request.headers.get("accept") ?? "*/*", this);
       return await this.#api(request, url, { clientPort, encoding });
     } catch (error) {
@@ -201,7 +209,10 @@ export class ApiServer {
       return new Response("Forbidden", { status: 403 });
     }
     const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
-    return Response.json({ major, minor, gitVersion: version });
+    const date = new Date(Date.now() + this.aheadSeconds * 1_000);
+    return Response.json({ major, minor, gitVersion: version }, {
+      headers: { date: date.toUTCString() },
+    });
   }
 
   async #api(

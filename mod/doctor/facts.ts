@@ -1,0 +1,220 @@
+/**
+ * What is known of a node when it is examined. Each part is gathered by itself;
+ * one that could not be costs only the checks that look at it, and says why.
+ *
+ * No secret is ever in it.
+ *
+ * @module
+ */
+
+import type { CniFound } from "../core/cni_check.ts";
+import type { Config } from "../core/config.ts";
+import type { ForwardDrop } from "../core/forward.ts";
+import type { NodeRecord } from "../core/node.ts";
+import type { HostFacts, Link, State, Step } from "../core/state.ts";
+import type { Status } from "../core/status.ts";
+import type { PeerTraffic } from "../core/traffic.ts";
+
+/** Of a part that could not be gathered: why, as a sentence. */
+export type Part<T> = { readonly value: T } | { readonly why: string };
+
+/** Parts that nobody asked for are not there. */
+export type Gathered = {
+  readonly [Name in keyof Facts]?: Part<Facts[Name]>;
+};
+
+export interface Facts {
+  /** As the agent that runs has it; else as it would be started. */
+  readonly config: Config;
+  /** What the agent says of itself. */
+  readonly agent: Status;
+  /** The same after a packet to every peer. */
+  readonly probed: Probed;
+  readonly processes: Processes;
+  readonly kernel: KernelFacts;
+  readonly key: KeyFacts;
+  readonly disk: DiskFacts;
+  /** What should be and what is, and the steps between them. */
+  readonly state: StateFacts;
+  readonly nodes: readonly NodeRecord[];
+  readonly host: HostFacts;
+  readonly links: readonly LinkFacts[];
+  readonly routes: readonly RouteFacts[];
+  readonly rules: readonly RuleFacts[];
+  /** By name, like "net/ipv4/ip_forward"; one that the kernel has not is absent. */
+  readonly sysctls: ReadonlyMap<string, string>;
+  readonly firewall: FirewallFacts;
+  readonly cni: CniFound;
+  readonly leases: LeaseFacts;
+  readonly udp: readonly UdpFacts[];
+  readonly api: ApiFacts;
+  /** By "verb resource": is it allowed? */
+  readonly rights: ReadonlyMap<string, boolean>;
+  readonly managers: ManagerFacts;
+  /** Lines of the kernel's log and of the audit log that deny our program something. */
+  readonly denials: readonly string[];
+  readonly files: FileFacts;
+  readonly paths: readonly PathFacts[];
+  readonly proxy: ProxyFacts;
+  readonly resolvers: readonly string[];
+}
+
+export interface Probed {
+  readonly status: Status;
+  /** ICMP "unreachable" messages that this machine received meanwhile. */
+  readonly unreachable: number;
+  /** Names of the Nodes that gave no answer on the underlay, outside of the tunnel, either. */
+  readonly dark: readonly string[];
+}
+
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly args: readonly string[];
+}
+
+/** In our network namespace. */
+export interface Processes {
+  readonly agents: readonly ProcessFacts[];
+  readonly kubeProxy: ProcessFacts | null;
+  readonly apiServer: ProcessFacts | null;
+  readonly controllerManager: ProcessFacts | null;
+}
+
+export interface KernelFacts {
+  /** "6.1.0-28-amd64" */
+  readonly release: string;
+  readonly wireGuard: boolean;
+  /** Does a userspace program hold the link? */
+  readonly userspace: boolean;
+}
+
+export interface KeyFacts {
+  readonly path: string;
+  /** `null`: there is no file. */
+  readonly mode: number | null;
+  readonly uid: number | null;
+  /** Of the directory. */
+  readonly directoryMode: number | null;
+  /** `null`: what is in it is no key. */
+  readonly publicKey: string | null;
+}
+
+export interface DiskFacts {
+  readonly directory: string;
+  readonly readOnly: boolean;
+  /** Kibibytes; `null`: not known. */
+  readonly freeKib: number | null;
+  readonly freeInodes: number | null;
+}
+
+export interface StateFacts {
+  readonly want: State;
+  readonly have: State;
+  readonly steps: readonly Step[];
+  readonly blocked: readonly string[];
+  readonly self: NodeRecord | null;
+  /** Sentences about Nodes that are not wholly used. */
+  readonly unused: readonly {
+    readonly node: string;
+    readonly code: string;
+    readonly text: string;
+  }[];
+  readonly traffic: ReadonlyMap<string, PeerTraffic>;
+  /** Node of a key. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Milliseconds since 1970 when it was read. */
+  readonly nowMs: number;
+}
+
+export interface LinkFacts extends Pick<Link, "kind" | "alias"> {
+  readonly name: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly addresses: readonly string[];
+}
+
+export interface RouteFacts {
+  readonly destination: string;
+  readonly device: string;
+  readonly type: string;
+  readonly table: string;
+  readonly protocol: string;
+}
+
+export interface RuleFacts {
+  readonly priority: number;
+  readonly table: string;
+  /** As ip(8) prints it. */
+  readonly text: string;
+}
+
+export interface FirewallFacts {
+  readonly drops: readonly ForwardDrop[];
+  /** What `iptables -S FORWARD` prints; "": no such command. */
+  readonly iptables: string;
+  /** "inet filter forward": chains of others that drop by policy what is forwarded. */
+  readonly chains: readonly string[];
+}
+
+export interface LeaseFacts {
+  readonly used: number;
+  /** Per range: how many addresses there are for pods. */
+  readonly room: number;
+}
+
+export interface UdpFacts {
+  readonly port: number;
+  readonly inode: string;
+  /** Of the process that holds it; "": the kernel, or one that we do not see. */
+  readonly program: string;
+}
+
+export interface ApiFacts {
+  readonly server: string;
+  /** `null`: it answers. */
+  readonly error: string | null;
+  readonly milliseconds: number;
+  /** Seconds by which our clock is ahead; `null`: not known. */
+  readonly aheadSeconds: number | null;
+}
+
+export interface ManagerFacts {
+  readonly networkd: boolean;
+  /** Does networkd leave routes and rules alone that are not its own? */
+  readonly foreignRoutesKept: boolean;
+  readonly networkManager: boolean;
+  /** Does NetworkManager leave our link alone? */
+  readonly linkUnmanaged: boolean;
+}
+
+export interface FileFacts {
+  /** Of the agent; `null`: none runs. */
+  readonly open: number | null;
+  readonly limit: number | null;
+  readonly systemOpen: number;
+  readonly systemLimit: number;
+}
+
+/** One peer, asked by packets that may not be fragmented. */
+export interface PathFacts {
+  readonly node: string;
+  readonly address: string;
+  /** Bytes of the largest packet that the link takes, IP header included. */
+  readonly full: number;
+  readonly small: boolean;
+  /** Largest that came back, IP header included; `null`: none. */
+  readonly largest: number | null;
+  /** Bytes of the largest that came back outside of the tunnel; `null`: not known. */
+  readonly underlay: number | null;
+  /** Is the endpoint IPv6? */
+  readonly overIpv6: boolean;
+}
+
+export interface ProxyFacts {
+  /** "": none is set. */
+  readonly clusterCidr: string;
+  /** "ClusterCIDR", "NodeCIDR", "": by default ClusterCIDR. */
+  readonly detectLocalMode: string;
+  /** "arguments of process 12", "ConfigMap kube-system/kube-proxy" */
+  readonly from: string;
+}

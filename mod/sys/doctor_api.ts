@@ -1,0 +1,167 @@
+/**
+ * What a diagnosis asks the API server, with the agent's own credentials: does
+ * it answer, how fast, what is its time, what may we do there. Changes nothing:
+ * a SelfSubjectAccessReview is kept nowhere.
+ *
+ * @module
+ */
+
+import type { Clock } from "../core/clock.ts";
+import { errorText } from "../core/errors.ts";
+import type { NodeRecord } from "../core/node.ts";
+import { VERSION } from "../core/version.ts";
+import { property } from "../wire/json.ts";
+import { KubeClient } from "./kube_client.ts";
+import type { KubeAccess } from "./kube_access.ts";
+import { ApiError } from "./kube_error.ts";
+import { Connection, type HttpRequest, readBody, send } from "./kube_http.ts";
+
+export interface FoundApi {
+  readonly server: string;
+  readonly error: string | null;
+  readonly milliseconds: number;
+  readonly aheadSeconds: number | null;
+}
+
+export interface DoctorApiOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What the agent does there (`deploy/kustomize` grants it). */
+const DEEDS = [
+  { verb: "list", resource: "nodes", subresource: "" },
+  { verb: "watch", resource: "nodes", subresource: "" },
+  { verb: "get", resource: "nodes", subresource: "" },
+  { verb: "patch", resource: "nodes", subresource: "status" },
+] as const;
+
+const PAGE = 500;
+
+export class DoctorApi {
+  readonly #access: KubeAccess;
+  readonly #options: DoctorApiOptions;
+
+  constructor(access: KubeAccess, options: DoctorApiOptions) {
+    this.#access = access;
+    this.#options = options;
+  }
+
+  async look(): Promise<FoundApi> {
+    const { server } = this.#access;
+    const started = performance.now();
+    try {
+      const { date } = await this.#ask({
+        operation: { what: "read the version", grant: "get of /version" },
+        method: "GET",
+        path: "/version",
+      });
+      const milliseconds = Math.round(performance.now() - started);
+      // Its seconds are whole.
+      const ahead = (Date.now() - milliseconds / 2 - Date.parse(date)) / 1_000;
+      const aheadSeconds = Number.isFinite(ahead) ? ahead : null;
+      return { server, error: null, milliseconds, aheadSeconds };
+    } catch (error) {
+      const milliseconds = Math.round(performance.now() - started);
+      // Who may not read the version was answered all the same.
+      const answered = error instanceof ApiError && error.status.code === 403;
+      return {
+        server,
+        error: answered ? null : errorText(error),
+        milliseconds,
+        aheadSeconds: null,
+      };
+    }
+  }
+
+  /** By "list nodes": allowed? @throws {ApiError} where the question is refused */
+  async rights(nodeName: string): Promise<ReadonlyMap<string, boolean>> {
+    const found = new Map<string, boolean>();
+    for (const { verb, resource, subresource } of DEEDS) {
+      const own = verb === "get" || verb === "patch";
+      const attributes = {
+        verb,
+        resource,
+        ...(subresource === "" ? {} : { subresource }),
+        ...(own ? { name: nodeName } : {}),
+      };
+      const { text } = await this.#ask({
+        operation: {
+          what: "ask for our rights",
+          grant: "selfsubjectaccessreviews create",
+        },
+        method: "POST",
+        path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        contentType: "application/json",
+        body: JSON.stringify({
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SelfSubjectAccessReview",
+          spec: { resourceAttributes: attributes },
+        }),
+      });
+      const what = subresource === "" ? resource : `${resource}/${subresource}`;
+      const status = property(JSON.parse(text), "status");
+      found.set(`${verb} ${what}`, property(status, "allowed") === true);
+    }
+    return found;
+  }
+
+  /** `undefined`: it is not there, or not for us. */
+  async configMap(
+    namespace: string,
+    name: string,
+  ): Promise<string | undefined> {
+    try {
+      const { text } = await this.#ask({
+        operation: { what: `read ConfigMap ${name}`, grant: "configmaps get" },
+        method: "GET",
+        path: `/api/v1/namespaces/${namespace}/configmaps/${name}`,
+      });
+      return JSON.stringify(property(JSON.parse(text), "data"));
+    } catch (error) {
+      if (error instanceof ApiError) return undefined;
+      throw error;
+    }
+  }
+
+  async nodes(annotation: string): Promise<readonly NodeRecord[]> {
+    const client = new KubeClient(this.#access, {
+      clock: this.#options.clock,
+      annotation,
+    });
+    try {
+      const all: NodeRecord[] = [];
+      let continueToken = "";
+      do {
+        const page = await client.listPage(
+          { limit: PAGE, continueToken },
+          this.#options.signal,
+        );
+        all.push(...page.nodes);
+        continueToken = page.continueToken;
+      } while (continueToken !== "");
+      return all;
+    } finally {
+      client.close();
+    }
+  }
+
+  async #ask(
+    request: HttpRequest,
+  ): Promise<{ readonly text: string; readonly date: string }> {
+    const connection = new Connection(this.#access);
+    const options = {
+      ...this.#options,
+      access: this.#access,
+      userAgent: `clusternet/${VERSION}`,
+    };
+    try {
+      const response = await send(request, connection, options);
+      const date = response.headers.get("date") ?? "";
+      const bytes = await readBody(response, options);
+      return { text: new TextDecoder().decode(bytes), date };
+    } finally {
+      connection.close();
+    }
+  }
+}

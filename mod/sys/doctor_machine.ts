@@ -1,0 +1,252 @@
+/**
+ * What a diagnosis reads of the machine: key file, disk, kernel, log, files,
+ * sockets, the programs that manage networks. Never the key itself.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { derivePublicKey, PrivateKey } from "../core/key.ts";
+import { NETWORK_MANAGER, NETWORKD } from "../core/service_plan.ts";
+import { commandOutput, mustOutput } from "./command_output.ts";
+import { readProc } from "./proc_file.ts";
+import type { Shim } from "./shim.ts";
+
+const READ = { timeoutMs: 3_000 };
+
+export interface FoundKey {
+  readonly path: string;
+  readonly mode: number | null;
+  readonly uid: number | null;
+  readonly directoryMode: number | null;
+  readonly publicKey: string | null;
+}
+
+/** Makes none, and changes nothing. */
+export async function findKey(path: string): Promise<FoundKey> {
+  const none = { path, mode: null, uid: null, directoryMode: null };
+  let stat: Deno.FileInfo;
+  let directory: Deno.FileInfo;
+  try {
+    stat = await Deno.lstat(path);
+    directory = await Deno.stat(dirname(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      return { ...none, publicKey: null };
+    }
+    throw error;
+  }
+  return {
+    path,
+    mode: (stat.mode ?? 0) & 0o7777,
+    uid: stat.uid,
+    directoryMode: (directory.mode ?? 0) & 0o7777,
+    publicKey: await publicKeyIn(path),
+  };
+}
+
+async function publicKeyIn(path: string): Promise<string | null> {
+  try {
+    const text = await Deno.readTextFile(path);
+    return await derivePublicKey(PrivateKey.parse(text.replace(/\n$/, "")));
+  } catch (error) {
+    // Without the cause: the text is a secret.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+export interface FoundDisk {
+  readonly directory: string;
+  readonly readOnly: boolean;
+  readonly freeKib: number | null;
+  readonly freeInodes: number | null;
+}
+
+export async function findDisk(
+  directory: string,
+  shim: Shim,
+): Promise<FoundDisk> {
+  return {
+    directory,
+    readOnly: isReadOnly(directory, readProc("/proc/self/mounts", shim) ?? ""),
+    freeKib: await available(["df", "-kP", directory]),
+    freeInodes: await available(["df", "-iP", directory]),
+  };
+}
+
+/** Of the mount that it lies on: the longest that is a beginning of it, the last of several. */
+function isReadOnly(directory: string, mounts: string): boolean {
+  let best = "";
+  let readOnly = false;
+  for (const line of mounts.split("\n")) {
+    const [, place = "", , options = ""] = line.split(" ");
+    const below = place === "/" || directory === place ||
+      directory.startsWith(`${place}/`);
+    if (!below || place.length < best.length) continue;
+    best = place;
+    readOnly = options.split(",").includes("ro");
+  }
+  return readOnly;
+}
+
+/** The fourth column of df(1). */
+async function available(line: readonly string[]): Promise<number | null> {
+  try {
+    const said = await mustOutput(line, READ);
+    const number = Number(said.trim().split("\n").at(-1)?.split(/\s+/)[3]);
+    // Some file systems do not count inodes: "0 0 0 -".
+    const total = Number(said.trim().split("\n").at(-1)?.split(/\s+/)[1]);
+    return Number.isFinite(number) && total > 0 ? number : null;
+  } catch {
+    return null;
+  }
+}
+
+export interface FoundUdp {
+  readonly port: number;
+  readonly inode: string;
+  readonly program: string;
+}
+
+/** @throws {Error} where there is no ss(8) */
+export async function findUdp(): Promise<readonly FoundUdp[]> {
+  const said = await mustOutput(["ss", "-Hulnp"], READ);
+  return said.split("\n").flatMap((line) => {
+    const port = Number(/:(\d+)\s/.exec(line.split(/\s+/)[3] + " ")?.[1]);
+    if (!(port > 0)) return [];
+    const program = /users:\(\("([^"]*)"/.exec(line)?.[1] ?? "";
+    return [{ port, inode: "", program }];
+  });
+}
+
+export interface FoundFiles {
+  readonly open: number | null;
+  readonly limit: number | null;
+  readonly systemOpen: number;
+  readonly systemLimit: number;
+}
+
+export async function findFiles(
+  pid: number | undefined,
+  shim: Shim,
+): Promise<FoundFiles> {
+  const [open = 0, , limit = Infinity] =
+    (readProc("/proc/sys/fs/file-nr", shim) ?? "").trim().split(/\s+/).map(
+      Number,
+    );
+  const system = { systemOpen: open, systemLimit: limit };
+  if (pid === undefined) return { open: null, limit: null, ...system };
+  const limits = readProc(`/proc/${pid}/limits`, shim) ?? "";
+  const [, soft] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
+  const count = await commandOutput(["ls", `/proc/${pid}/fd`], READ);
+  return {
+    open: count.code === 0 ? count.stdout.trim().split("\n").length : null,
+    limit: soft === undefined ? null : Number(soft),
+    ...system,
+  };
+}
+
+export interface FoundManagers {
+  readonly networkd: boolean;
+  readonly foreignRoutesKept: boolean;
+  readonly networkManager: boolean;
+  readonly linkUnmanaged: boolean;
+}
+
+export async function findManagers(link: string): Promise<FoundManagers> {
+  const networkd = await isActive(NETWORKD);
+  const networkManager = await isActive(NETWORK_MANAGER);
+  return {
+    networkd,
+    foreignRoutesKept: networkd && await keepsForeignRoutes(),
+    networkManager,
+    linkUnmanaged: networkManager && await isUnmanaged(link),
+  };
+}
+
+async function isActive(unit: string): Promise<boolean> {
+  try {
+    const { code } = await commandOutput(
+      ["systemctl", "is-active", "--quiet", unit],
+      READ,
+    );
+    return code === 0;
+  } catch {
+    return false; // no systemd: none of the two
+  }
+}
+
+async function keepsForeignRoutes(): Promise<boolean> {
+  const said = await mustOutput(
+    ["systemd-analyze", "cat-config", "systemd/networkd.conf"],
+    READ,
+  );
+  return keepsForeign(said);
+}
+
+/** The last setting wins. */
+export function keepsForeign(config: string): boolean {
+  const values = [...config.matchAll(/^\s*ManageForeignRoutes\s*=\s*(\S*)/gm)];
+  return /^(no|false|off|0)$/i.test(values.at(-1)?.[1] ?? "");
+}
+
+async function isUnmanaged(link: string): Promise<boolean> {
+  const { code, stdout } = await commandOutput(
+    ["nmcli", "-g", "GENERAL.STATE", "device", "show", link],
+    READ,
+  );
+  return code !== 0 || /unmanaged/.test(stdout);
+}
+
+/** @throws {Error} where the kernel's log may not be read */
+export async function findDenials(): Promise<readonly string[]> {
+  return denialsIn(await mustOutput(["dmesg"], READ));
+}
+
+/** Lines that deny something to a program of ours. */
+export function denialsIn(log: string): readonly string[] {
+  return log.split("\n").filter((line) =>
+    /avc:\s+denied|apparmor="DENIED"/.test(line) &&
+    /clusternet|wireguard-go|comm="deno"/.test(line)
+  );
+}
+
+/**
+ * Messages "destination unreachable" that this machine has received, and did not
+ * send to itself: to a name server that is not there, say.
+ */
+export function unreachableCount(shim: Shim): number {
+  const four = readProc("/proc/self/net/snmp", shim) ?? "";
+  const six = readProc("/proc/self/net/snmp6", shim) ?? "";
+  return icmpCount(four, "DestUnreachs") + icmp6Count(six, "DestUnreachs");
+}
+
+/** Two lines: names, then figures. */
+function icmpCount(text: string, what: string): number {
+  const [names = [], figures = []] = text.split("\n")
+    .filter((line) => line.startsWith("Icmp:"))
+    .map((line) => line.split(/\s+/));
+  const figure = (name: string): number =>
+    Number(figures[names.indexOf(name)] ?? "0");
+  return figure(`In${what}`) - figure(`Out${what}`);
+}
+
+function icmp6Count(text: string, what: string): number {
+  const figure = (name: string): number =>
+    Number(new RegExp(`^${name}\\s+(\\d+)`, "m").exec(text)?.[1] ?? "0");
+  return figure(`Icmp6In${what}`) - figure(`Icmp6Out${what}`);
+}
+
+/** Files of host-local, each named by the address that a pod has. */
+export async function countLeases(directory: string): Promise<number> {
+  let count = 0;
+  try {
+    for await (const { name } of Deno.readDir(directory)) {
+      if (/^[0-9a-f][0-9a-f.:]+$/i.test(name)) count++;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return count;
+}

@@ -1,0 +1,111 @@
+/**
+ * The processes that a diagnosis wants to know of, in our network namespace:
+ * agents, and Kubernetes' own programs.
+ *
+ * @module
+ */
+
+import { basename } from "node:path";
+import { commandOutput } from "./command_output.ts";
+import { LOCK_DIRECTORY } from "./lock.ts";
+import { inodeOf, readProc } from "./proc_file.ts";
+import type { Shim } from "./shim.ts";
+
+export interface FoundProcess {
+  readonly pid: number;
+  readonly args: readonly string[];
+}
+
+export interface FoundProcesses {
+  readonly agents: readonly FoundProcess[];
+  readonly kubeProxy: FoundProcess | null;
+  readonly apiServer: FoundProcess | null;
+  readonly controllerManager: FoundProcess | null;
+}
+
+/** Milliseconds for ps(1). */
+const PS_MS = 3_000;
+
+export async function findProcesses(
+  link: string,
+  shim: Shim,
+): Promise<FoundProcesses> {
+  const pids = await allPids();
+  const holder = Number.parseInt(
+    readProc(`${LOCK_DIRECTORY}/${link}.lock`, shim) ?? "",
+    10,
+  );
+  if (holder > 0) pids.add(holder);
+  // All of them use the machine's own network, if it is that of this machine.
+  const here = inodeOf("/proc/self/ns/net", shim);
+  const all = [...pids].flatMap((pid) => {
+    const args = argsOf(pid, shim);
+    const isHere = args && inodeOf(`/proc/${pid}/ns/net`, shim) === here;
+    return args && isHere ? [{ pid, args }] : [];
+  });
+  const named = (name: string): FoundProcess | null =>
+    all.find(({ args: [program = ""] }) => basename(program) === name) ?? null;
+  return {
+    agents: all.filter(({ args }) =>
+      isAgent(args) && linkOf(args, link) === link
+    ),
+    kubeProxy: named("kube-proxy"),
+    apiServer: named("kube-apiserver"),
+    controllerManager: named("kube-controller-manager"),
+  };
+}
+
+/** None where there is no ps(1): the lock names the one agent that counts. */
+async function allPids(): Promise<Set<number>> {
+  try {
+    const { stdout } = await commandOutput(["ps", "-e", "-o", "pid="], {
+      timeoutMs: PS_MS,
+    });
+    return new Set(stdout.split("\n").map(Number).filter((pid) => pid > 0));
+  } catch {
+    return new Set();
+  }
+}
+
+function argsOf(pid: number, shim: Shim): readonly string[] | undefined {
+  const text = readProc(`/proc/${pid}/cmdline`, shim);
+  if (text === undefined || text === "") return undefined;
+  return text.replace(/\0$/, "").split("\0");
+}
+
+/** `clusternet run`, or Deno with our main module; not a shell that starts it. */
+function isAgent(args: readonly string[]): boolean {
+  const program = basename(args[0] ?? "");
+  const at = args.lastIndexOf("run");
+  if (at < 1) return false;
+  if (program === "clusternet") return true;
+  return program.startsWith("deno") &&
+    /(^|\/)(main\.[jt]s|clusternet)$/.test(args[at - 1] ?? "");
+}
+
+function linkOf(args: readonly string[], fallback: string): string {
+  const at = args.findIndex((arg) => /^--interface(=|$)/.test(arg));
+  if (at < 0) return fallback;
+  return args[at]?.split("=")[1] ?? args[at + 1] ?? fallback;
+}
+
+/** Flags of the agent: what follows `run`. */
+export function agentFlags({ args }: FoundProcess): readonly string[] {
+  return args.slice(args.lastIndexOf("run") + 1);
+}
+
+/** `undefined`: not ours to read. */
+export function environmentOf(
+  pid: number,
+  shim: Shim,
+): Readonly<Record<string, string>> | undefined {
+  const text = readProc(`/proc/${pid}/environ`, shim);
+  if (text === undefined) return undefined;
+  const pairs = text.split("\0").filter((one) => one.includes("="));
+  return Object.fromEntries(
+    pairs.map((one) => [
+      one.slice(0, one.indexOf("=")),
+      one.slice(one.indexOf("=") + 1),
+    ]),
+  );
+}

@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { parseArguments } from "../../mod/core/arguments.ts";
+import { diagnose, type Finding } from "../../mod/doctor/check.ts";
+import { CHECKS } from "../../mod/doctor/checks.ts";
+import type { Facts, Gathered, StateFacts } from "../../mod/doctor/facts.ts";
+import { checkRows, diagnosisText } from "../../mod/doctor/text.ts";
+import type { Status } from "../../mod/core/status.ts";
+import { VERSION } from "../../mod/core/version.ts";
+import { denialsIn, keepsForeign } from "../../mod/sys/doctor_machine.ts";
+import {
+  BREAKS_BESIDE_AGENT,
+  BREAKS_WITHOUT_AGENT,
+} from "../lab/doctor_breaks.ts";
+
+const { config } = parseArguments([], {}, { hostName: "n1" });
+
+const AGENT: Status = {
+  schema: 1,
+  version: VERSION,
+  time: "2026-01-01T00:00:00Z",
+  startedAt: "2026-01-01T00:00:00Z",
+  health: { ready: true, text: "OK, 1 peer", problems: [] },
+  node: { name: "n1", uid: null, internalIps: [], podCidrs: [] },
+  key: { publicKey: "", published: null, annotation: "" },
+  link: null,
+  clusterCidrs: [],
+  api: {
+    server: "",
+    synced: true,
+    silentSeconds: 0,
+    error: null,
+    nodes: 2,
+  },
+  turn: null,
+  peers: [],
+  findings: [],
+};
+
+const API: Facts["api"] = {
+  server: "https://192.0.2.1:6443",
+  error: null,
+  milliseconds: 20,
+  aheadSeconds: 0,
+};
+
+const NOW_MS = 1_790_000_000_000;
+
+function stateWith(lastHandshakeMs: number): StateFacts {
+  const traffic = {
+    endpoint: undefined,
+    lastHandshakeMs,
+    receivedBytes: 1,
+    sentBytes: 1,
+  };
+  return {
+    want: {},
+    have: {},
+    steps: [],
+    blocked: [],
+    self: null,
+    unused: [],
+    traffic: new Map([["KEY", traffic]]),
+    names: new Map([["KEY", "n2"]]),
+    nowMs: NOW_MS,
+  };
+}
+
+const NO_MANAGERS: Facts["managers"] = {
+  networkd: false,
+  foreignRoutesKept: false,
+  networkManager: false,
+  linkUnmanaged: false,
+};
+
+/** As dmesg(1) of Fedora and of Ubuntu has them, with our program's names. */
+const LOG = `
+[ 100.1] audit: type=1400 audit(1.2:3): avc:  denied  { create } for  pid=77 comm="clusternet" scontext=system_u:system_r:container_t:s0 tclass=netlink_generic_socket permissive=0
+[ 100.2] audit: type=1400 audit(1.2:4): apparmor="DENIED" operation="open" profile="snap.firefox" name="/etc/x" pid=78 comm="firefox"
+[ 100.3] audit: type=1400 audit(1.2:5): apparmor="DENIED" operation="mknod" profile="clusternet" name="/run/x" pid=79 comm="deno"
+`;
+
+interface Row {
+  readonly code: string;
+  readonly broken: Partial<Facts>;
+  readonly well: Partial<Facts>;
+  readonly says: RegExp;
+}
+
+/** What a lab of namespaces cannot break: by the facts. */
+const ROWS: readonly Row[] = [
+  {
+    code: "kernel-wireguard",
+    broken: {
+      config,
+      kernel: { release: "6.1.0", wireGuard: false, userspace: false },
+    },
+    well: {
+      config,
+      kernel: { release: "6.1.0", wireGuard: false, userspace: true },
+    },
+    says: /Kernel 6\.1\.0 has no WireGuard/,
+  },
+  {
+    code: "kernel-old",
+    broken: {
+      kernel: { release: "5.4.0-99", wireGuard: false, userspace: true },
+    },
+    well: {
+      kernel: { release: "5.10.0-8", wireGuard: true, userspace: false },
+    },
+    says: /older than 5\.6/,
+  },
+  {
+    code: "agent-version",
+    broken: { agent: { ...AGENT, version: "0.0.1" } },
+    well: { agent: AGENT },
+    says: /The agent is version 0\.0\.1/,
+  },
+  {
+    code: "agent-unhealthy",
+    broken: {
+      agent: {
+        ...AGENT,
+        health: { ready: false, text: "", problems: ["There is no Node n1"] },
+      },
+    },
+    well: { agent: AGENT },
+    says: /The agent says: There is no Node n1/,
+  },
+  {
+    code: "denials",
+    broken: { denials: denialsIn(LOG) },
+    well: { denials: denialsIn("[ 1.0] all is well") },
+    says: /denies our program something \(2 times\)/,
+  },
+  {
+    code: "api-slow",
+    broken: { api: { ...API, milliseconds: 4_200 } },
+    well: { api: API },
+    says: /takes 4\.2 s/,
+  },
+  {
+    code: "credentials-stale",
+    broken: {
+      agent: {
+        ...AGENT,
+        api: { ...AGENT.api, error: "Cannot list Nodes: 401 Unauthorized" },
+      },
+      api: API,
+    },
+    well: { agent: AGENT, api: API },
+    says: /those in the files are accepted/,
+  },
+  {
+    code: "handshake-future",
+    broken: { config, state: stateWith(NOW_MS + 60_000) },
+    well: { config, state: stateWith(NOW_MS - 60_000) },
+    says: /handshake with n2 lies in the future/,
+  },
+  {
+    code: "conntrack-full",
+    broken: { sysctls: conntrack(262_000) },
+    well: { sysctls: conntrack(1_000) },
+    says: /262000 of 262144 connections are tracked/,
+  },
+  {
+    code: "networkd",
+    broken: { managers: { ...NO_MANAGERS, networkd: true } },
+    well: {
+      managers: {
+        ...NO_MANAGERS,
+        networkd: true,
+        foreignRoutesKept: keepsForeign(
+          "# /etc/systemd/networkd.conf.d/clusternet.conf\n[Network]\nManageForeignRoutes=no\n",
+        ),
+      },
+    },
+    says: /systemd-networkd removes routes of others/,
+  },
+  {
+    code: "network-manager",
+    broken: { config, managers: { ...NO_MANAGERS, networkManager: true } },
+    well: { config, managers: NO_MANAGERS },
+    says: /NetworkManager manages the link clusternet/,
+  },
+];
+
+/** Broken for real by tests of their own in `tests/lab/doctor_test.ts`. */
+const OWN_LAB_TEST = [
+  "agent-two",
+  "handshake-stale",
+  "mtu-black-hole",
+  "peer-refused",
+  "peer-silent",
+];
+
+function conntrack(count: number): ReadonlyMap<string, string> {
+  return new Map([
+    ["net/netfilter/nf_conntrack_count", String(count)],
+    ["net/netfilter/nf_conntrack_max", "262144"],
+  ]);
+}
+
+function found(code: string, facts: Partial<Facts>): readonly Finding[] {
+  const checks = CHECKS.filter((check) => check.code === code);
+  const gathered = Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [name, { value }]),
+  );
+  const { findings, notMade } = diagnose(checks, gathered as Gathered);
+  assert.deepEqual(notMade, []);
+  return findings;
+}
+
+for (const { code, broken, well, says } of ROWS) {
+  Deno.test(`${code} is found in facts that have it, and in no others`, () => {
+    const [finding, ...more] = found(code, broken);
+    assert.match(finding?.sentence ?? "", says);
+    assert.notEqual(finding?.cure, "");
+    assert.deepEqual(more, []);
+    assert.deepEqual(found(code, well), []);
+  });
+}
+
+Deno.test("every check is broken by a test, in the lab or by its facts", () => {
+  const tested = new Set([
+    ...[...BREAKS_BESIDE_AGENT, ...BREAKS_WITHOUT_AGENT, ...ROWS]
+      .map(({ code }) => code),
+    ...OWN_LAB_TEST,
+  ]);
+  assert.deepEqual(
+    CHECKS.map(({ code }) => code).filter((code) => !tested.has(code)),
+    [],
+  );
+  assert.equal(tested.size, CHECKS.length);
+  assert.ok(CHECKS.length >= 30);
+});
+
+Deno.test("no two checks have one code", () => {
+  const codes = CHECKS.map(({ code }) => code);
+  assert.deepEqual(codes, [...new Set(codes)]);
+});
+
+Deno.test("diagnose() says why a check was not made, and makes the others", () => {
+  const { findings, notMade, made } = diagnose(
+    CHECKS.filter(({ code }) => ["api-slow", "kernel-old"].includes(code)),
+    {
+      api: { why: "not known within 20 s" },
+      kernel: {
+        value: { release: "4.19.0", wireGuard: false, userspace: true },
+      },
+    },
+  );
+  assert.deepEqual(findings.map(({ code }) => code), ["kernel-old"]);
+  assert.deepEqual(notMade, [{
+    code: "api-slow",
+    why: "not known within 20 s",
+  }]);
+  assert.equal(made, 1);
+});
+
+Deno.test("diagnosisText() shows sentence, command, output and cure, and what was not made", () => {
+  const text = diagnosisText({
+    made: 1,
+    findings: [{
+      code: "kernel-old",
+      severity: "warning",
+      sentence: "Kernel 4.19 is old",
+      evidence: [{ command: "uname -r", output: "4.19" }],
+      cure: "boot another",
+    }],
+    notMade: [{ code: "rbac", why: "no answer" }],
+  });
+  assert.equal(
+    text,
+    `1. Kernel 4.19 is old [kernel-old, warning]
+   $ uname -r
+     4.19
+   → boot another
+
+1 found by 1 checks.
+Not made: rbac: no answer`,
+  );
+});
+
+Deno.test("docs/doctor.md has the checks of `clusternet doctor --list`", () => {
+  const page = Deno.readTextFileSync(
+    new URL("../../docs/doctor.md", import.meta.url),
+  );
+  const [, block = ""] =
+    /<!-- checks:[^>]*-->\n\n```\n([\s\S]*?)```\n\n<!-- \/checks -->/.exec(
+      page,
+    ) ?? [];
+  assert.equal(block.trimEnd(), checkRows(CHECKS));
+});

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import {
+  type Break,
+  BREAKS_BESIDE_AGENT,
+  BREAKS_WITHOUT_AGENT,
+  type Scene,
+} from "./doctor_breaks.ts";
+import { Child, SHELL } from "./exec.ts";
+import {
+  addPods,
+  bringUp,
+  eventually,
+  labTest,
+  patience,
+  settled,
+} from "./harness.ts";
+import type { Lab } from "./lab.ts";
+import { runAgent } from "./look.ts";
+import { type LabNode, LINK } from "./node.ts";
+
+interface Finding {
+  readonly code: string;
+  readonly sentence: string;
+  readonly cure: string;
+  readonly evidence: readonly {
+    readonly command: string;
+    readonly output: string;
+  }[];
+}
+
+interface Answer {
+  readonly findings: readonly Finding[];
+  readonly notMade: readonly { readonly code: string; readonly why: string }[];
+}
+
+/** No tunnel gets in. */
+const WALLED = `nft add table inet walled
+nft 'add chain inet walled input { type filter hook input priority 0; }'
+nft add rule inet walled input udp dport 7838 drop`;
+
+async function doctor(
+  node: LabNode,
+  flags: readonly string[] = [],
+): Promise<Answer> {
+  const command = node.agentCommand(["-o", "json", ...flags], "doctor");
+  const { code, stdout, stderr } = await runAgent(node, command);
+  assert.ok(code === 0 || code === 1, `exit code ${code}: ${stderr}`);
+  const answer: Answer = JSON.parse(stdout);
+  assert.equal(code, answer.findings.length > 0 ? 1 : 0);
+  return answer;
+}
+
+async function sceneOf(lab: Lab): Promise<Scene> {
+  await bringUp(lab);
+  await addPods(lab, 1);
+  const [node, other] = lab.nodes;
+  assert.ok(node !== undefined && other !== undefined);
+  return { lab, node, other };
+}
+
+async function act(
+  deed: Break["breaks"],
+  scene: Scene,
+): Promise<void> {
+  if (deed === undefined) return;
+  if (typeof deed === "string") await scene.node.space.sh(deed);
+  else await deed(scene);
+}
+
+/** Broken: found, with evidence and cure. Mended: quiet again. */
+async function breakAndLook(one: Break, scene: Scene): Promise<void> {
+  const { code, says, cures = /\w/, flags = [] } = one;
+  const only = ["--only", code];
+  await act(one.breaks, scene);
+  const broken = await doctor(scene.node, [...only, ...flags]);
+  const text = JSON.stringify(broken, null, 1);
+  const [finding] = broken.findings;
+  assert.ok(finding !== undefined, `${code} finds nothing: ${text}`);
+  assert.match(finding.sentence, says, text);
+  assert.match(finding.cure, cures, text);
+  assert.ok(finding.evidence.length > 0, text);
+  if (one.mends === undefined) return;
+  await act(one.mends, scene);
+  assert.deepEqual((await doctor(scene.node, only)).findings, [], code);
+}
+
+labTest(
+  "doctor finds nothing on a healthy node, and each thing that is broken beside the agent",
+  { nodes: 2 },
+  async (lab) => {
+    const scene = await sceneOf(lab);
+    const healthy = await doctor(scene.node);
+    assert.deepEqual(healthy.findings, []);
+    assert.deepEqual(
+      healthy.notMade.map(({ code }) => code),
+      ["kube-proxy-cidr"], // the fake API server has no ConfigMaps
+    );
+    for (const one of BREAKS_BESIDE_AGENT) await breakAndLook(one, scene);
+  },
+);
+
+labTest(
+  "doctor finds each thing that is broken while no agent mends it, and nothing once one has",
+  { nodes: 2 },
+  async (lab) => {
+    const scene = await sceneOf(lab);
+    await scene.node.stopAgent();
+    for (const one of BREAKS_WITHOUT_AGENT) await breakAndLook(one, scene);
+    scene.node.startAgent();
+    await settled(lab);
+    const mended = await doctor(scene.node);
+    assert.deepEqual(mended.findings, []);
+  },
+);
+
+labTest(
+  "doctor names the --mtu for a path that carries less than the network card says",
+  { nodes: 2 },
+  async (lab) => {
+    const scene = await sceneOf(lab);
+    const { node, other } = scene;
+    await lab.underlay.sh(`ip link set ${other.plan.port} mtu 1400`);
+    const { findings } = await doctor(node, ["--only", "mtu-black-hole"]);
+    assert.match(findings[0]?.cure ?? "", /^--mtu 1400 of the agent/);
+    await lab.underlay.sh(`ip link set ${other.plan.port} mtu 1500`);
+    const mended = await doctor(node, ["--only", "mtu-black-hole"]);
+    assert.deepEqual(mended.findings, []);
+  },
+);
+
+labTest(
+  "doctor tells a peer that refuses from one that is filtered and from one that is off",
+  { nodes: 2 },
+  async (lab) => {
+    const { node, other } = await sceneOf(lab);
+    const only = ["--only", "peer-refused,peer-silent"];
+    await other.space.sh(WALLED);
+    const filtered = await doctor(node, only);
+    assert.deepEqual(filtered.findings.map(({ code }) => code), [
+      "peer-silent",
+    ]);
+    assert.match(
+      filtered.findings[0]?.sentence ?? "",
+      /nothing comes back at all, though the machine itself answers/,
+    );
+    await other.space.sh(`nft flush chain inet walled input
+nft add rule inet walled input udp dport 7838 reject`);
+    const refused = await doctor(node, only);
+    assert.deepEqual(refused.findings.map(({ code }) => code), [
+      "peer-refused",
+    ]);
+    await other.space.sh("nft delete table inet walled; ip link set eth0 down");
+    const off = await doctor(node, only);
+    assert.match(
+      off.findings[0]?.sentence ?? "",
+      /does not answer outside of it either/,
+    );
+  },
+);
+
+labTest(
+  "doctor finds a second agent, and a peer that is spoken to and never answers",
+  { nodes: 2 },
+  async (lab) => {
+    const { node, other } = await sceneOf(lab);
+    const second = await secondAgent(node);
+    try {
+      await eventually("two agents are seen", async () => {
+        const { findings } = await doctor(node, ["--only", "agent-two"]);
+        return /^2 agents run/.test(findings[0]?.sentence ?? "")
+          ? true
+          : undefined;
+      }, patience(10_000));
+    } finally {
+      await second.stop("SIGTERM");
+    }
+    assert.deepEqual(
+      (await doctor(node, ["--only", "agent-two,handshake-stale"])).findings,
+      [],
+    );
+    await node.stopAgent();
+    await other.stopAgent();
+    const [key = ""] = await node.peers();
+    const [prefix = ""] = other.plan.podCidrs;
+    const [address = ""] = other.plan.internalIps;
+    await other.space.sh(WALLED);
+    await node.space.sh(`wg set ${LINK} peer ${key} remove
+wg set ${LINK} peer ${key} allowed-ips ${prefix} endpoint ${address}:7838
+ping -c 1 -W 1 ${prefix.replace("0/24", "1")} > /dev/null || true`);
+    const { findings } = await doctor(node, ["--only", "handshake-stale"]);
+    assert.match(findings[0]?.sentence ?? "", /has never shaken hands/);
+  },
+);
+
+/** As a DaemonSet's pod beside a service: with another /run, so another lock. */
+async function secondAgent(node: LabNode): Promise<Child> {
+  const [enter, program] = split(node.agentCommand());
+  const script = 'mount -t tmpfs tmpfs /run/clusternet; exec "$@"';
+  const child = new Child("a second agent", [
+    ...enter,
+    ...["unshare", "--mount", "--", SHELL, "-ec", script, "sh"],
+    ...program,
+  ], { env: node.settings.env });
+  await child.line(/Read the private key/, { withinMs: patience(10_000) });
+  return child;
+}
+
+/** At nsenter's own "--". */
+function split(command: readonly string[]): readonly [string[], string[]] {
+  const at = command.indexOf("--") + 1;
+  return [command.slice(0, at), command.slice(at)];
+}
