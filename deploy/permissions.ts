@@ -19,12 +19,17 @@ import { libcFiles } from "../mod/sys/ffi.ts";
 export const VARIABLES: readonly string[] = [
   ...OPTIONS.map(variableName),
   "CLUSTERNET_DEBUG",
+  "COLUMNS",
+  "FORCE_COLOR",
+  "HOME",
   "JOURNAL_STREAM",
   "KUBECONFIG",
   "KUBERNETES_SERVICE_HOST",
   "KUBERNETES_SERVICE_PORT",
   "NODE_NAME",
   "NOTIFY_SOCKET",
+  "NO_COLOR",
+  "TERM",
   "WATCHDOG_PID",
   "WATCHDOG_USEC",
 ];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { firstAddress, type Prefix } from "../core/address.ts";
+import { type Address, firstAddress } from "../core/address.ts";
 import type { Config } from "../core/config.ts";
 import { forEachFew } from "../core/each.ts";
 import type { PublicKey } from "../core/key.ts";
@@ -28,11 +28,11 @@ import type { World } from "./observe.ts";
 import type { Clock, ProbePort } from "./ports.ts";
 import type { Report } from "./reconcile.ts";
 
-/** Probes that are under way at once: a look at a big cluster is no burst. */
-const PROBES_AT_ONCE = 64;
+/** Probes that are under way at once: peers that do not answer hold up few others. */
+const PROBES_AT_ONCE = 512;
 
-/** Milliseconds: time for a handshake that is lost once (REKEY_TIMEOUT is 5 s). */
-const PROBE_MS = 6_000;
+/** Milliseconds for all of them: somebody waits for the answer. */
+const PROBE_MS = 3_000;
 
 export interface OverviewOptions {
   readonly clock: Clock;
@@ -57,6 +57,8 @@ export class Overview {
   readonly #options: OverviewOptions;
   readonly #startedMs: number;
   readonly #probes = new Map<PublicKey, Probe>();
+  /** By `silent`. */
+  readonly #probing = new Map<boolean, Promise<void>>();
   #turn: (Turn & { readonly at: number }) | undefined;
   #verifiedAt: number | undefined;
   #api: ApiStatus & { readonly lastEventAt?: number | undefined } = {
@@ -131,24 +133,41 @@ export class Overview {
     };
   }
 
-  /** One packet to every peer's link address; the next `status()` says what came of it. */
-  async probeAll(
-    signal: AbortSignal,
+  /**
+   * One packet to every peer's link address; the next `status()` says what came
+   * of it. Within three seconds, whoever answers or not; however many ask at the
+   * same time, it is done once.
+   */
+  probeAll(
     /** Only those without a session. */
     { silent = false }: { readonly silent?: boolean } = {},
   ): Promise<void> {
-    const { config, nodes, world } = this.#options;
+    const under = this.#probing.get(silent);
+    if (under !== undefined) return under;
+    const work = this.#probeAll(silent)
+      .finally(() => this.#probing.delete(silent));
+    this.#probing.set(silent, work);
+    return work;
+  }
+
+  async #probeAll(silent: boolean): Promise<void> {
+    const { clock, config, nodes, world } = this.#options;
     const traffic = await world.wireGuard.traffic(config.interface);
     const nowMs = this.#options.wallClock();
     const peers = [...nodes.peers() ?? []].filter(([key]) =>
       !silent || !hasSession(traffic.get(key)?.lastHandshakeMs, nowMs)
     );
+    const end = clock.now() + PROBE_MS;
+    // It ends by itself, and is not one asker's to end.
+    const { signal } = new AbortController();
     await forEachFew(
       peers,
       { atOnce: PROBES_AT_ONCE, signal },
       async ([key, { allowedIps: [prefix] }]) => {
-        if (prefix === undefined) return;
-        await this.#probe(key, prefix, traffic.get(key));
+        const timeoutMs = end - clock.now();
+        if (prefix === undefined || timeoutMs <= 0) return;
+        const address = firstAddress(prefix);
+        await this.#probe(key, { address, timeoutMs }, traffic.get(key));
       },
     );
     for (const key of this.#probes.keys()) {
@@ -158,13 +177,13 @@ export class Overview {
 
   async #probe(
     key: PublicKey,
-    prefix: Prefix,
+    to: { readonly address: Address; readonly timeoutMs: number },
     { lastHandshakeMs }: PeerTraffic = NO_TRAFFIC,
   ): Promise<void> {
     const { probe, wallClock } = this.#options;
     const atMs = wallClock();
     const session = hasSession(lastHandshakeMs, atMs);
-    const result = await probe.probe(firstAddress(prefix), PROBE_MS);
+    const result = await probe.probe(to.address, to.timeoutMs);
     this.#probes.set(key, { ...result, atMs, session });
   }
 

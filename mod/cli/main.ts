@@ -14,6 +14,7 @@ Usage: clusternet COMMAND [OPTIONS]
 
 Commands:
   run             Be the agent of this node, until a signal ends it
+  status          What this node's agent sees; --all: every Node's, by a kubeconfig
   doctor          What is wrong with this node, and what to do
   graph           Draw this node's tunnels: SVG, Graphviz, Mermaid or JSON
   plan            What the agent would do now, as commands, and why
@@ -87,6 +88,10 @@ async function dispatch(
     case "support-bundle": {
       const { supportBundle } = await import("./support_bundle.ts");
       return await supportBundle(args, build);
+    }
+    case "status": {
+      const { status } = await import("./status.ts");
+      return await status(args);
     }
     case "version":
     case "--version": {

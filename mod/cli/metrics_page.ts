@@ -71,8 +71,7 @@ export class MetricsPage {
     const { clock, overview } = this.#options;
     if (clock.now() - this.#probedAt < PROBE_EVERY_MS) return;
     this.#probedAt = clock.now();
-    const never = new AbortController();
-    overview.probeAll(never.signal, { silent: true }).catch(() => {
+    overview.probeAll({ silent: true }).catch(() => {
       // The status says what is wrong with the kernel.
     });
   }

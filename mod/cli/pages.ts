@@ -64,8 +64,8 @@ export function agentPages(options: PagesOptions): PageTable {
       metrics ??= new MetricsPage(options);
       return await metrics.page(request);
     },
-    "/v1/status": async ({ query, signal }) => {
-      if (query.get("probe") === "1") await overview.probeAll(signal);
+    "/v1/status": async ({ query }) => {
+      if (query.get("probe") === "1") await overview.probeAll();
       return json(await overview.status());
     },
   };

@@ -27,15 +27,23 @@ export function listenOn(
   shim: Shim,
 ): Deno.Listener<Deno.UnixConn> {
   using _directory = openOrMakeDirectory(LOCK_DIRECTORY, shim);
-  removeIfThere(path);
-  const listener = Deno.listen({ transport: "unix", path });
+  // A directory that somebody else has made (a kubelet, for a pod) may be open to
+  // all: the socket is made in one that is not, and moved when its mode is right.
+  const folder = `${path}.new`;
+  const made = `${folder}/sock`;
+  removeIfThere(made);
+  removeIfThere(folder);
+  Deno.mkdirSync(folder, { mode: 0o700 });
+  const listener = Deno.listen({ transport: "unix", path: made });
   try {
-    Deno.chmodSync(path, 0o600);
+    Deno.chmodSync(made, 0o600);
+    Deno.renameSync(made, path);
+    Deno.removeSync(folder);
+    return listener;
   } catch (error) {
     listener.close();
     throw error;
   }
-  return listener;
 }
 
 /** Does one listen there, that this process may ask? */
@@ -47,6 +55,12 @@ export async function hasAgent(link: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Milliseconds for an answer: probes take three seconds of it. */
+const ANSWER_MS = 15_000;
+
+/** Bytes of an answer: the status of 5,000 Nodes is some 3 MB. */
+const ANSWER_LIMIT = 32 * 1024 * 1024;
 
 export interface AskOptions {
   readonly link: string;
@@ -68,13 +82,14 @@ export async function askAgent(
   const client = Deno.createHttpClient({
     proxy: { transport: "unix", path: socket },
   });
+  const late = AbortSignal.timeout(ANSWER_MS);
   try {
     // An address: of a name the runtime asks the name server, for all the socket.
     const response = await fetch(`http://127.0.0.1${path}`, {
       client,
-      ...(signal === undefined ? {} : { signal }),
+      signal: AbortSignal.any([late, ...signal === undefined ? [] : [signal]]),
     });
-    const text = await response.text();
+    const text = await boundedText(response);
     if (response.ok) return text;
     throw new FatalError(
       `The agent cannot answer ${path}: ${text.trimEnd()}`,
@@ -82,8 +97,13 @@ export async function askAgent(
     );
   } catch (cause) {
     if (cause instanceof FatalError) throw cause;
+    const why = late.aborted
+      ? `it has not ended within ${
+        ANSWER_MS / 1_000
+      } s; is it stopped, or no agent?`
+      : errorText(cause);
     throw new FatalError(
-      `The agent on ${socket} gives no answer: ${errorText(cause)}`,
+      `The agent on ${socket} gives no answer: ${why}`,
       1,
       { cause },
     );
@@ -104,10 +124,25 @@ export async function askStatus(
   const path = query === "" ? "/v1/status" : `/v1/status?${query}`;
   const options = signal === undefined ? {} : { signal };
   const text = await askAgent({ link, path, ...options });
-  const value: unknown = JSON.parse(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch { /* `notAStatus()` says so */ }
   const why = notAStatus(value);
   if (why === undefined) return value as Status;
   throw new FatalError(`Cannot read the agent's status: ${why}`, 1);
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let length = 0;
+  let text = "";
+  for await (const bytes of response.body ?? []) {
+    length += bytes.length;
+    if (length > ANSWER_LIMIT) throw new Error("its answer does not end");
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /** A connection that is closed at once: why it cannot be had says more than fetch does. */

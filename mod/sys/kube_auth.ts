@@ -27,6 +27,8 @@ import { fileReason } from "./yaml_file.ts";
 export interface KubeAccessOptions {
   /** `undefined`: `KUBECONFIG`, else the ServiceAccount of the pod. */
   readonly kubeconfig: string | undefined;
+  /** Of the kubeconfig; `undefined`: the current one. */
+  readonly context?: string | undefined;
   /** Instead of the server that the above names. */
   readonly server: string | undefined;
   readonly clock: Clock;
@@ -85,9 +87,9 @@ async function filesOf(list: string): Promise<readonly string[]> {
 
 async function byKubeconfig(
   files: readonly string[],
-  { server, clock }: KubeAccessOptions,
+  { server, clock, context }: KubeAccessOptions,
 ): Promise<KubeAccess> {
-  const first = await readKubeconfig(files);
+  const first = await readKubeconfig(files, context);
   const source = `kubeconfig ${files.join(", ")}`;
   const login = loginOf(first, files[0] ?? "");
   if (login !== undefined && files.length > 1) {
@@ -103,7 +105,7 @@ async function byKubeconfig(
     now: () => clock.now(),
     read: async () => {
       // The file itself may have been written anew, with other data in it.
-      const now = await readKubeconfig(files);
+      const now = await readKubeconfig(files, context);
       const own = await credentialsOf(now);
       if (login === undefined) return own;
       const { caCerts } = own;

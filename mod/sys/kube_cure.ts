@@ -95,11 +95,14 @@ export function forbiddenCure(
   }
   const [, user] = /User "([^"]*)" cannot /.exec(message) ?? [];
   if (user === undefined) {
-    return message === "" ? `grant ${grant}` : undefined;
+    // Of exec, some versions say "forbidden:" and nothing behind it.
+    return /(^|forbidden: *)$/.test(message) ? `grant ${grant}` : undefined;
   }
   if (user === "system:anonymous") {
     return "no credentials were shown, or none that count: name a user with a client certificate or a token in the kubeconfig";
   }
+  // A person's, not an agent's.
+  if (grant.startsWith("pods")) return `grant ${grant} to ${user}`;
   if (user.startsWith("system:node:")) {
     return grant === "nodes list,watch"
       ? `grant ${grant} to the group system:nodes: bind it to the ClusterRole clusternet-node-reader (${HOST_SERVICE})`

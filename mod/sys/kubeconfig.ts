@@ -58,15 +58,16 @@ const WHAT = "the kubeconfig";
 
 /**
  * The current context of one file, or of several as `KUBECONFIG` lists them:
- * of each entry, the first counts.
+ * of each entry, the first counts. `wanted`: that context instead.
  *
  * @throws {Error} one sentence: which file, what is amiss
  */
 export async function readKubeconfig(
   files: readonly string[],
+  wanted?: string,
 ): Promise<KubeContext> {
   const documents = await readAll(files);
-  const name = currentContext(documents);
+  const name = wanted ?? currentContext(documents);
   const context = entry(documents, "context", name);
   const clusterName = text(context, "cluster");
   if (clusterName === undefined) throw refuse(context, "names no cluster");

@@ -40,7 +40,7 @@ export class TcpProbe {
     } catch (error) {
       if (error instanceof Deno.errors.ConnectionRefused) return answer();
       const failure = late.signal.aborted
-        ? `no answer within ${timeoutMs / 1_000} s`
+        ? `no answer within ${Math.round(timeoutMs / 100) / 10} s`
         : systemReason(error);
       return { answered: false, roundTripMs: undefined, failure };
     } finally {

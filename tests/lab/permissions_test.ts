@@ -93,6 +93,9 @@ async function firstWords(
 /** No name, path, number or choice that any of them takes. */
 const WRONG = "? /";
 
+/** For commands that show something to people; see `tests/lab/status_test.ts`. */
+const FOR_PEOPLE = ["COLUMNS", "FORCE_COLOR", "HOME", "NO_COLOR", "TERM"];
+
 /** They show only in an agent that has a cluster: below. */
 const SEEN_IN_A_CLUSTER = [
   "CLUSTERNET_DEBUG",
@@ -106,7 +109,8 @@ const SEEN_IN_A_CLUSTER = [
 Deno.test("each variable on the list is read, and only because it is on the list", async () => {
   const program = agentProgram();
   const nothing = await firstWords(program, {});
-  const others = VARIABLES.filter((name) => !SEEN_IN_A_CLUSTER.includes(name));
+  const elsewhere = [...SEEN_IN_A_CLUSTER, ...FOR_PEOPLE];
+  const others = VARIABLES.filter((name) => !elsewhere.includes(name));
   await inTurns(others, async (name) => {
     const env = { [name]: WRONG };
     assert.notEqual(await firstWords(program, env), nothing, name);

@@ -1,0 +1,184 @@
+/**
+ * Asks every agent of a cluster, from wherever a kubeconfig leads there: the
+ * Nodes, the agents' pods, and in each of these `clusternet status`.
+ *
+ * @module
+ */
+
+import type {
+  ClusterView,
+  NodeAnswer,
+  NodeView,
+} from "../core/cluster_view.ts";
+import { forEachFew } from "../core/each.ts";
+import { errorText, FatalError } from "../core/errors.ts";
+import type { NodeRecord } from "../core/node.ts";
+import { notAStatus, type Status } from "../core/status.ts";
+import { systemClock as clock } from "../sys/clock.ts";
+import { openKubeAccess } from "../sys/kube_auth.ts";
+import { KubeClient } from "../sys/kube_client.ts";
+import {
+  AGENT_LABEL,
+  AGENT_PROGRAM,
+  type AgentPod,
+  KubePods,
+  type ProgramOutput,
+  serverOf,
+} from "../sys/kube_pods.ts";
+
+/** Agents that are asked at once. */
+const AT_ONCE = 16;
+
+/** Milliseconds for one Node. */
+const NODE_MS = 20_000;
+
+/** Milliseconds for the lists. */
+const LIST_MS = 30_000;
+
+const NODES_PER_PAGE = 500;
+
+export interface ClusterViewOptions {
+  /** `undefined`: `KUBECONFIG`, else `~/.kube/config`, else the pod's ServiceAccount. */
+  readonly kubeconfig?: string | undefined;
+  /** Of the kubeconfig; `undefined`: the current one. */
+  readonly context?: string | undefined;
+  /** Of the public key. */
+  readonly annotation: string;
+  /** Let each agent probe its peers first. */
+  readonly probe: boolean;
+  readonly signal: AbortSignal;
+  /** Told how many of how many have been asked. */
+  readonly progress?: (asked: number, nodes: number) => void;
+}
+
+/** @throws {FatalError} one sentence: the cluster cannot be asked, or is another one */
+export async function gatherCluster(
+  options: ClusterViewOptions,
+): Promise<ClusterView> {
+  const { annotation, signal } = options;
+  const access = await openKubeAccess({
+    kubeconfig: options.kubeconfig ?? usualKubeconfig(),
+    context: options.context,
+    server: undefined,
+    clock,
+  });
+  using pods = new KubePods({ access, clock });
+  const server = serverOf(access);
+  const [nodes, agents] = await lists(
+    new KubeClient(access, { clock, annotation }),
+    ...[pods, signal] as const,
+  );
+  if (agents.length === 0 && !nodes.some(({ publicKey }) => publicKey)) {
+    throw new FatalError(
+      `No Node of the cluster at ${server} runs clusternet (${nodes.length} Nodes, none with the annotation ${annotation}, and no pod with the label ${AGENT_LABEL}): is the kubeconfig that of another cluster?`,
+      1,
+    );
+  }
+  const byNode = Map.groupBy(agents, ({ nodeName }) => nodeName);
+  const views: NodeView[] = [];
+  await forEachFew(nodes, { atOnce: AT_ONCE, signal }, async (node) => {
+    const answer = await ask(node, byNode.get(node.name) ?? [], {
+      ...options,
+      pods,
+    });
+    views.push({ node, answer });
+    options.progress?.(views.length, nodes.length);
+  });
+  views.sort((a, b) => a.node.name < b.node.name ? -1 : 1);
+  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  return { server, time, annotation, nodes: views };
+}
+
+async function lists(
+  client: KubeClient,
+  pods: KubePods,
+  signal: AbortSignal,
+): Promise<readonly [readonly NodeRecord[], readonly AgentPod[]]> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_MS)]);
+  const nodes: NodeRecord[] = [];
+  try {
+    for (let continueToken = "";;) {
+      const query = { limit: NODES_PER_PAGE, continueToken };
+      const page = await client.listPage(query, within);
+      nodes.push(...page.nodes);
+      continueToken = page.continueToken;
+      if (continueToken === "") break;
+    }
+    return [nodes, await pods.agents(within)];
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new FatalError(errorText(cause), 1, { cause });
+  } finally {
+    client.close();
+  }
+}
+
+/** As kubectl finds it. `undefined`: there is none. */
+function usualKubeconfig(): string | undefined {
+  const home = Deno.env.get("HOME") ?? "";
+  if (home === "" || Deno.env.get("KUBECONFIG")) return undefined;
+  const file = `${home}/.kube/config`;
+  try {
+    Deno.statSync(file);
+    return file;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Never rejects, unless it is all over. */
+async function ask(
+  node: NodeRecord,
+  agents: readonly AgentPod[],
+  { pods, probe, signal }: ClusterViewOptions & { readonly pods: KubePods },
+): Promise<NodeAnswer> {
+  const pod = agents.find(({ running }) => running) ?? agents[0];
+  if (pod === undefined) return { kind: "none", why: withoutPod(node) };
+  const place = `pod ${pod.namespace}/${pod.name}`;
+  if (!pod.running) {
+    return { kind: "none", why: `its ${place} does not run: ${pod.reason}` };
+  }
+  const late = AbortSignal.timeout(NODE_MS);
+  const command = [AGENT_PROGRAM, "status", "--output", "json"];
+  if (!probe) command.push("--no-probe");
+  try {
+    const within = AbortSignal.any([signal, late]);
+    return answerOf(place, await pods.run(pod, command, within));
+  } catch (error) {
+    signal.throwIfAborted();
+    const why = late.aborted
+      ? `its ${place} gives no answer within ${NODE_MS / 1_000} s`
+      : errorText(error);
+    return { kind: "none", why };
+  }
+}
+
+function withoutPod({ publicKey }: NodeRecord): string {
+  return publicKey === undefined
+    ? "it has no agent: no pod of it, and no public key on its Node"
+    : "it has no pod of the agent, but a public key: the agent is a service of the host; run `clusternet status` there";
+}
+
+/** An agent that is not well says so with exit code 1, and its status all the same. */
+function answerOf(
+  place: string,
+  { code, stdout, stderr }: ProgramOutput,
+): NodeAnswer {
+  const words = stderr.trim().split("\n").at(-1)?.slice(0, 500) ?? "";
+  if (/there is no command "status"/.test(stderr)) {
+    const why =
+      `its ${place} is of an older version, which has no \`clusternet status\``;
+    return { kind: "none", why };
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(stdout);
+  } catch {
+    const why = `its ${place} says: ${words || `exit code ${code}`}`;
+    return { kind: "none", why };
+  }
+  const why = notAStatus(value);
+  return why === undefined
+    ? { kind: "status", status: value as Status }
+    : { kind: "none", why: `its ${place} is not understood: ${why}` };
+}

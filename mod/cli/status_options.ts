@@ -1,0 +1,130 @@
+/**
+ * The options of `clusternet status`.
+ *
+ * @module
+ */
+
+import { OPTIONS, variableName } from "../core/config.ts";
+import { type Command, type Option, optionRows, usage } from "../core/flags.ts";
+import { parseAnnotation, parseInterface } from "../core/option_values.ts";
+import { flagReader } from "./flag_reader.ts";
+
+export type OutputFormat = "text" | "json" | "yaml";
+
+// deno-fmt-ignore
+const OWN: readonly Option[] = [
+  { name: "output", short: "o", metavar: "FORMAT", fallback: "text", help: "text, json or yaml." },
+  { name: "watch", metavar: "", fallback: "false", help: "Show it again whenever it changes, until Ctrl-C." },
+  { name: "wait", metavar: "", fallback: "false", help: "Return when the agent is ready and every other Node a peer that answers; else 1." },
+  { name: "timeout", metavar: "TIME", fallback: "60s", help: "Of --wait: like 90s or 5m." },
+  { name: "no-probe", metavar: "", fallback: "false", help: "Send nothing to the peers: an old handshake then says only that nobody spoke." },
+  { name: "all", metavar: "", fallback: "false", help: "Every Node's view side by side, and who cannot reach whom; needs a kubeconfig, no agent here." },
+  { name: "kubeconfig", metavar: "FILE", fallback: undefined, help: "Of --all; else $KUBECONFIG, else ~/.kube/config, else the pod's ServiceAccount." },
+  { name: "context", metavar: "NAME", fallback: undefined, help: "Of --all: that one of the kubeconfig, instead of the current one." },
+];
+
+const SHARED = OPTIONS.filter(({ name }) =>
+  name === "interface" || name === "annotation"
+);
+
+const COMMAND: Command = { name: "status", options: [...OWN, ...SHARED] };
+
+export interface StatusArguments {
+  readonly output: OutputFormat;
+  readonly watch: boolean;
+  /** `undefined`: do not wait. */
+  readonly waitMs: number | undefined;
+  readonly probe: boolean;
+  readonly all: boolean;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly link: string;
+  readonly annotation: string;
+}
+
+/** @throws {FatalError} of exit code 2 */
+export function parseStatus(
+  args: readonly string[],
+  variables: (name: string) => string | undefined,
+): StatusArguments {
+  const read = flagReader(
+    [...args, ...fromVariables(args, variables)],
+    COMMAND,
+  );
+  const wait = read.flag("wait");
+  const all = read.flag("all");
+  const watch = read.flag("watch");
+  const timeout = read.value("timeout", parseTime);
+  const refuse = (one: string, other: string): never => {
+    throw usage(`Cannot use --${one} with --${other}: choose one of them`);
+  };
+  if (wait && all) refuse("wait", "all");
+  if (wait && watch) refuse("wait", "watch");
+  if (watch && all) refuse("watch", "all");
+  if (!wait && timeout !== undefined) {
+    throw usage("Cannot use --timeout alone: it is that of --wait");
+  }
+  for (const name of ["kubeconfig", "context"]) {
+    if (all || !read.given.has(name)) continue;
+    throw usage(`Cannot use --${name} alone: it is that of --all`);
+  }
+  if (wait && read.flag("no-probe")) refuse("wait", "no-probe");
+  return {
+    output: read.value("output", parseOutput) ?? "text",
+    watch,
+    waitMs: wait ? timeout ?? 60_000 : undefined,
+    probe: !read.flag("no-probe"),
+    all,
+    kubeconfig: read.value("kubeconfig", (text) => text),
+    context: read.value("context", (text) => text),
+    link: read.value("interface", parseInterface) ?? "clusternet",
+    annotation: read.value("annotation", parseAnnotation) ??
+      fallbackOf("annotation"),
+  };
+}
+
+export function statusHelp(): string {
+  return [
+    "clusternet status: what this machine's agent sees (root), or all of a cluster's.",
+    "",
+    "Usage: clusternet status [FLAGS]",
+    "",
+    ...optionRows(COMMAND.options),
+    "",
+    "A peer is up (there is a session), idle (none, and where it was probed it answered)",
+    "or down (no answer). Exit codes: 0 ready, and no peer down; 1 not; 2 usage.",
+    "NO_COLOR and FORCE_COLOR are obeyed.",
+    "",
+  ].join("\n");
+}
+
+/** In a pod the agent's own variables are there, and so its link is found. */
+function fromVariables(
+  args: readonly string[],
+  variables: (name: string) => string | undefined,
+): readonly string[] {
+  return SHARED.flatMap((option) => {
+    const text = variables(variableName(option)) ?? "";
+    const given = args.some((arg) => arg.split("=")[0] === `--${option.name}`);
+    return given || text === "" ? [] : [`--${option.name}=${text}`];
+  });
+}
+
+function fallbackOf(name: string): string {
+  return SHARED.find((option) => option.name === name)?.fallback ?? "";
+}
+
+function parseOutput(text: string): OutputFormat {
+  if (text === "text" || text === "json" || text === "yaml") return text;
+  throw new SyntaxError("there are text, json and yaml");
+}
+
+const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** Milliseconds. */
+function parseTime(text: string): number {
+  const [, digits = "", unit = "s"] = /^(\d{1,6})(ms|s|m|min|h)?$/.exec(text) ??
+    [];
+  if (digits === "") throw new SyntaxError("write it like 90s or 5m");
+  return Number(digits) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
+}

@@ -1,0 +1,223 @@
+/**
+ * From a laptop: what every agent of a cluster sees, asked through the API server
+ * by a kubeconfig, with agents that are pods.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { run, type RunResult } from "../lab/exec.ts";
+import { eventually } from "../lab/harness.ts";
+import { agentProgram } from "../lab/lab.ts";
+import { agentImage } from "./agent_image.ts";
+import type { Cluster } from "./cluster.ts";
+import {
+  agentPod,
+  NAMESPACE,
+  rolledOut,
+  saysOk,
+  writeOverlay,
+} from "./daemonset.ts";
+import { inOrder, newFolder, withCluster } from "./harness.ts";
+
+Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
+  await withCluster({ images: [agentImage()] }, async (cluster) => {
+    await inOrder(t, {
+      "a cluster without agents is told in one sentence": () =>
+        withoutAgents(cluster),
+      "status --all shows each Node's view, by certificate and by token": () =>
+        shows(cluster),
+      "a missing right is named, that over pods, over exec, or all": () =>
+        namesRights(cluster),
+      "who cannot reach whom is told with both ends' reasons": () =>
+        tellsBreaks(cluster),
+      "a Node without a pod of the agent, and one whose pod does not run, are told":
+        () => tellsAway(cluster),
+    });
+  });
+});
+
+async function statusAll(
+  kubeconfig: string,
+  ...flags: readonly string[]
+): Promise<RunResult> {
+  return await run([
+    ...[...agentProgram(), "status", "--all", "--kubeconfig", kubeconfig],
+    ...flags,
+  ]);
+}
+
+function isOneSentence({ code, stdout, stderr }: RunResult): void {
+  assert.deepEqual([code, stdout], [1, ""], stderr);
+  assert.match(stderr, /^clusternet: [^\n]+\n$/);
+}
+
+async function withoutAgents({ kubeconfig }: Cluster): Promise<void> {
+  const ended = await statusAll(kubeconfig);
+  isOneSentence(ended);
+  assert.match(ended.stderr, /No Node of the cluster .* another cluster\?/);
+  const other = await statusAll(kubeconfig, "--context", "elsewhere");
+  isOneSentence(other);
+  assert.match(other.stderr, /no context "elsewhere"/);
+}
+
+async function shows(cluster: Cluster): Promise<void> {
+  const folder = newFolder();
+  writeOverlay(folder, cluster);
+  await cluster.kubectl(["apply", "--kustomize", folder]);
+  await rolledOut(cluster);
+  await cluster.ready();
+  for (const node of cluster.nodes) {
+    await saysOk(cluster, await agentPod(cluster, node));
+  }
+  for (const file of [cluster.kubeconfig, await byToken(cluster)]) {
+    const { code, stdout, stderr } = await statusAll(file, "-o", "json");
+    assert.equal(code, 0, stderr + stdout);
+    const view = JSON.parse(stdout);
+    const seen = view.nodes.map((
+      // deno-lint-ignore no-explicit-any
+      { node, answer }: any,
+    ) => [
+      node.name,
+      answer.status.node.name,
+      ...answer.status.peers.map((peer: { node: string }) => peer.node),
+    ]);
+    assert.deepEqual(seen, [["n1", "n1", "n2"], ["n2", "n2", "n1"]]);
+    assert.deepEqual(view.breaks, []);
+  }
+  const text = await statusAll(cluster.kubeconfig);
+  assert.match(text.stdout, /^n1 +yes +1 +0 +0 /m);
+  assert.match(text.stdout, /Every Node that was asked reaches every other/);
+}
+
+/** Of a ServiceAccount that may do all. */
+async function byToken({ admin, plane }: Cluster): Promise<string> {
+  const accounts = "/api/v1/namespaces/default/serviceaccounts";
+  await admin.create(accounts, { metadata: { name: "laptop" } });
+  await bind(admin, "laptop", "cluster-admin", {
+    kind: "ServiceAccount",
+    name: "laptop",
+    namespace: "default",
+  });
+  const { status } = await admin.create(`${accounts}/laptop/token`, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: {},
+  });
+  const { ca } = plane.credentials.files;
+  const file = join(newFolder(), "kubeconfig");
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({
+      clusters: [{
+        name: "c",
+        cluster: { server: plane.url, "certificate-authority": ca },
+      }],
+      users: [{ name: "u", user: { token: status.token } }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    }),
+  );
+  return file;
+}
+
+async function bind(
+  admin: Cluster["admin"],
+  name: string,
+  role: string,
+  subject: Readonly<Record<string, string>>,
+): Promise<void> {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  await admin.create(`${rbac}/clusterrolebindings`, {
+    metadata: { name },
+    roleRef: {
+      apiGroup: "rbac.authorization.k8s.io",
+      kind: "ClusterRole",
+      name: role,
+    },
+    subjects: [subject],
+  });
+}
+
+async function namesRights({ admin, plane }: Cluster): Promise<void> {
+  const user = plane.kubeconfig("onlooker");
+  const nothing = await statusAll(user);
+  isOneSentence(nothing);
+  assert.match(nothing.stderr, /Cannot list Nodes: 403 .*nodes/);
+  const rules = [{ apiGroups: [""], resources: ["nodes"], verbs: ["list"] }];
+  const roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+  await admin.create(roles, { metadata: { name: "onlooker" }, rules });
+  await bind(admin, "onlooker", "onlooker", {
+    apiGroup: "rbac.authorization.k8s.io",
+    kind: "User",
+    name: "onlooker",
+  });
+  const noPods = await eventually("the right over Nodes counts", async () => {
+    const ended = await statusAll(user);
+    return /list Nodes/.test(ended.stderr) ? undefined : ended;
+  });
+  isOneSentence(noPods);
+  assert.match(noPods.stderr, /Cannot list the agents' pods: 403 .*pods/);
+  const pods = { apiGroups: [""], resources: ["pods"], verbs: ["list"] };
+  await admin.patch(`${roles}/onlooker`, { rules: [...rules, pods] });
+  const noExec = await eventually("the right over pods counts", async () => {
+    const ended = await statusAll(user);
+    return ended.stdout === "" ? undefined : ended;
+  });
+  assert.equal(noExec.code, 1);
+  assert.match(noExec.stdout, /^n1 +\? /m);
+  assert.match(
+    noExec.stdout,
+    /- n1: Cannot ask the agent in pod clusternet\/\S+: 403 .*; grant pods\/exec create,get to onlooker/,
+  );
+  const get = { apiGroups: [""], resources: ["pods/exec"], verbs: ["get"] };
+  await admin.patch(`${roles}/onlooker`, { rules: [...rules, pods, get] });
+  const noCreate = await eventually("get alone does not do", async () => {
+    const { stdout } = await statusAll(user);
+    return /verb "?get|cannot get/.test(stdout) ? undefined : stdout;
+  });
+  assert.match(noCreate, /- n1: .*403 .*; grant pods\/exec create,get/);
+}
+
+async function tellsBreaks(cluster: Cluster): Promise<void> {
+  const { space } = cluster.node("n2");
+  await space.sh(`
+nft add table inet cut
+nft 'add chain inet cut in { type filter hook input priority 0; }'
+nft add rule inet cut in udp dport 7838 drop`);
+  const { code, stdout } = await statusAll(cluster.kubeconfig);
+  await space.sh("nft delete table inet cut");
+  assert.equal(code, 1, stdout);
+  assert.match(stdout, /Who cannot reach whom: 1\n! n1 and n2\n/);
+  assert.match(stdout, /^ {2}n1 says: down: no answer within 3 s$/m);
+  assert.match(stdout, /^ {2}n2 says: down: no answer within 3 s$/m);
+  await eventually("they reach each other again", async () => {
+    const { code } = await statusAll(cluster.kubeconfig);
+    return code === 0 ? true : undefined;
+  }, 30_000);
+}
+
+async function tellsAway(cluster: Cluster): Promise<void> {
+  const template = async (spec: unknown): Promise<void> => {
+    await cluster.kubectl([
+      ...["--namespace", NAMESPACE, "patch", "daemonset", "clusternet"],
+      ...["--patch", JSON.stringify({ spec: { template: { spec } } })],
+    ]);
+  };
+  await template({ nodeSelector: { "kubernetes.io/hostname": "n1" } });
+  const away = await eventually("n2 has no pod", async () => {
+    const { stdout } = await statusAll(cluster.kubeconfig);
+    return /n2: it has no pod/.test(stdout) ? stdout : undefined;
+  }, 30_000);
+  assert.match(away, /n2: it has no pod of the agent, but a public key/);
+  await template({
+    nodeSelector: { "kubernetes.io/hostname": "n2" },
+    containers: [{ name: "clusternet", image: "localhost/nowhere:1" }],
+  });
+  const broken = await eventually("n2's pod does not run", async () => {
+    const { stdout } = await statusAll(cluster.kubeconfig);
+    return /does not run: (Err)?Image/.test(stdout) ? stdout : undefined;
+  }, 60_000);
+  assert.match(broken, /n2: its pod clusternet\/\S+ does not run: (Err)?Image/);
+}

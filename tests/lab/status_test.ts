@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import type { Status } from "../../mod/core/status.ts";
+import { nodeObject } from "./api.ts";
+import { Child, type RunResult } from "./exec.ts";
+import {
+  addPods,
+  bringUp,
+  eventually,
+  labTest,
+  losesNothing,
+  patience,
+} from "./harness.ts";
+import type { Lab } from "./lab.ts";
+import { firstNode } from "./look.ts";
+import type { LabNode } from "./node.ts";
+
+const SOCKET = "/run/clusternet/clusternet.sock";
+
+function command(
+  node: LabNode,
+  ...flags: readonly string[]
+): readonly string[] {
+  return [...node.settings.agent, "status", ...flags];
+}
+
+async function status(
+  node: LabNode,
+  ...flags: readonly string[]
+): Promise<RunResult> {
+  return await node.space.run(command(node, ...flags));
+}
+
+async function seen(
+  node: LabNode,
+  ...flags: readonly string[]
+): Promise<Status> {
+  const { stdout, stderr } = await status(node, "-o", "json", ...flags);
+  assert.equal(stderr, "");
+  return JSON.parse(stdout);
+}
+
+function isOneSentence({ code, stdout, stderr }: RunResult): void {
+  assert.deepEqual([code, stdout], [1, ""], stderr);
+  assert.match(stderr, /^clusternet: [^\n]+\n$/);
+}
+
+labTest(
+  "status tells up, idle and down apart, and who is no peer; its exit code says so",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    const [n1, n2] = lab.nodes;
+    assert.ok(n1 !== undefined && n2 !== undefined);
+    const well = await status(n1);
+    assert.equal(well.code, 0, well.stderr + well.stdout);
+    assert.match(well.stdout, /^n1 {2}healthy$/m);
+    assert.match(well.stdout, /^n2 +(up|idle) /m);
+    const [peer] = (await seen(n1)).peers;
+    assert.ok(peer?.state !== "down" && peer?.probe?.answered, "n2 answers");
+
+    await lab.api.create({
+      ...nodeObject(n2.plan),
+      metadata: { name: "stranger" },
+      spec: { podCIDRs: ["10.0.77.0/24"] },
+    });
+    const stranger = await eventually("the stranger is told", async () => {
+      const { stdout } = await status(n1, "--no-probe");
+      return /^- stranger: .+/m.exec(stdout)?.[0];
+    });
+    assert.match(stranger, /key|annotation/);
+    await lab.api.request("DELETE", "/api/v1/nodes/stranger");
+
+    await n2.space.sh("ip link set eth0 down");
+    const down = await status(n1);
+    assert.equal(down.code, 1);
+    assert.match(down.stdout, /^n2 +down /m);
+    assert.match(down.stdout, /^! n2: no answer within 3 s$/m);
+    await n2.space.sh("ip link set eth0 up");
+  },
+);
+
+labTest(
+  "--wait tells what it waits for, one line a change, and returns when all stands",
+  { nodes: 2 },
+  async (lab) => {
+    await lab.boot();
+    await lab.register();
+    await lab.assignPodCidrs();
+    const [n1, n2] = lab.nodes;
+    assert.ok(n1 !== undefined && n2 !== undefined);
+    n1.startAgent();
+    const late = await status(n1, "--wait", "--timeout", "3s");
+    assert.deepEqual([late.code, late.stdout], [1, ""]);
+    assert.match(
+      late.stderr,
+      /clusternet: Not all stands after 3 s: no peer yet: n2 \(.+\)\n$/,
+    );
+    const waiting = new Child(
+      "status --wait",
+      n1.space.command(command(n1, "--wait")),
+      { env: n1.settings.env },
+    );
+    await waiting.line(/^waiting: no peer yet: n2/, {
+      withinMs: patience(10_000),
+    });
+    n2.startAgent();
+    assert.equal(await waiting.ended, 0, waiting.lines.join("\n"));
+    const said = waiting.lines.filter((line) => line.startsWith("waiting: "));
+    assert.equal(new Set(said).size, said.length, said.join("\n"));
+  },
+);
+
+labTest(
+  "bad surroundings are one sentence: no agent, no permission, another version, silence, no end",
+  { nodes: 2 },
+  async (lab) => {
+    await lab.boot();
+    const node = firstNode(lab);
+    const none = await status(node);
+    isOneSentence(none);
+    assert.match(none.stderr, /No agent runs on this machine/);
+    await bringUpAgain(lab);
+
+    const modes = await node.space.sh(
+      `stat -c '%a %u' ${SOCKET}; ls -d ${SOCKET}*`,
+    );
+    assert.equal(modes, `600 0\n${SOCKET}\n`);
+    // Another user could not read this checkout: root without its privilege over
+    // files can, and is as much a stranger to a socket of somebody else's.
+    const without = "-dac_override,-dac_read_search";
+    await node.space.sh(`chown 65534 ${SOCKET}`);
+    const nobody = await node.space.run([
+      ...["setpriv", "--bounding-set", without, "--inh-caps", without, "--"],
+      ...command(node),
+    ]);
+    isOneSentence(nobody);
+    assert.match(nobody.stderr, /no permission for .*sudo/);
+
+    await node.stopAgent();
+    for (const { answer, says } of HOSTILE) {
+      await using _server = await hostile(node, answer);
+      const ended = await status(node);
+      isOneSentence(ended);
+      assert.match(ended.stderr, says);
+    }
+  },
+);
+
+/** What listens instead of an agent, and what is said of it. */
+const HOSTILE: readonly { readonly answer: string; readonly says: RegExp }[] = [
+  {
+    answer: 'head + \'{"schema":9,"version":"9.1.0"}\'',
+    says: /version 9\.1\.0 and speaks schema 9/,
+  },
+  { answer: 'head + "<html>"', says: /its answer is no status/ },
+  { answer: '""', says: /gives no answer/ },
+  { answer: "undefined", says: /has not ended within 15 s/ },
+  { answer: "null", says: /does not end/ },
+];
+
+/** `undefined`: silence; `null`: an answer without end. */
+async function hostile(
+  node: LabNode,
+  answer: string,
+): Promise<AsyncDisposable> {
+  const program = `
+    const path = ${JSON.stringify(SOCKET)};
+    try { Deno.removeSync(path); } catch {}
+    const head = "HTTP/1.1 200 OK\\r\\nconnection: close\\r\\n\\r\\n";
+    const write = async (to, text) => {
+      let bytes = new TextEncoder().encode(text);
+      while (bytes.length > 0) bytes = bytes.subarray(await to.write(bytes));
+    };
+    const listener = Deno.listen({ transport: "unix", path });
+    console.log("at work");
+    for await (const client of listener) {
+      (async () => {
+        const answer = ${answer};
+        await client.read(new Uint8Array(4096));
+        if (answer === undefined) return;
+        await write(client, answer ?? head);
+        while (answer === null) await write(client, " ".repeat(1 << 20));
+        client.close();
+      })().catch(() => {});
+    }`;
+  const child = new Child(
+    "what listens instead of an agent",
+    node.space.command([Deno.execPath(), "eval", program]),
+    { env: node.settings.env },
+  );
+  await child.line(/^at work$/, { withinMs: patience(10_000) });
+  return {
+    [Symbol.asyncDispose]: async () => void await child.stop("SIGKILL"),
+  };
+}
+
+async function bringUpAgain(lab: Lab): Promise<void> {
+  await lab.register();
+  await lab.assignPodCidrs();
+  for (const node of lab.nodes) {
+    node.startAgent();
+    await node.agent?.line(/Ready: OK/, { withinMs: patience(15_000) });
+  }
+}
+
+labTest(
+  "a closed pipe ends it quietly; --watch tells changes as blocks; 40 columns and colours fit",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    const [node, other] = lab.nodes;
+    assert.ok(node !== undefined && other !== undefined);
+    const line = command(node).map((word) => `'${word}'`).join(" ");
+    const piped = await node.space.run([
+      "sh",
+      "-c",
+      `${line} --watch | head -1`,
+    ]);
+    assert.deepEqual([piped.stdout, piped.stderr], ["n1  healthy\n", ""]);
+    const narrow = await node.space.sh(`COLUMNS=40 ${line}`);
+    for (const each of narrow.split("\n")) assert.ok(each.length <= 40, each);
+    assert.match(narrow, /^n2 +(up|idle) /m);
+    // The lab says NO_COLOR.
+    const colour = await node.space.sh(`NO_COLOR= FORCE_COLOR=1 ${line}`);
+    assert.ok(colour.includes("\x1b[32mhealthy\x1b[0m"), colour);
+    assert.doesNotMatch(narrow, /\p{Cc}(?<!\n)/u);
+
+    const watching = new Child(
+      "status --watch",
+      node.space.command(command(node, "--watch", "--no-probe", "-o", "json")),
+      { env: node.settings.env },
+    );
+    await watching.line(/"ready":true/, { withinMs: patience(10_000) });
+    await other.stopAgent();
+    await lab.api.patch("n2", { metadata: { annotations: null } });
+    await watching.line(/"code":"no-key"/, { withinMs: patience(10_000) });
+    assert.equal(await watching.stop("SIGINT"), -2, "130 for a shell");
+  },
+);
+
+labTest(
+  "silent clients and a flood cost no packet, and changes are applied meanwhile",
+  { nodes: 2 },
+  async (lab) => {
+    await bringUp(lab);
+    await addPods(lab, 1);
+    const node = firstNode(lab);
+    const program = `
+      const path = ${JSON.stringify(SOCKET)};
+      const open = () => Deno.connect({ transport: "unix", path });
+      const silent = await Promise.all(Array.from({ length: 50 }, open));
+      console.log("at work");
+      for (let sent = 0;; sent++) {
+        try {
+          const one = await open();
+          await one.write(new TextEncoder().encode("GET /v1/status?probe=1 HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n"));
+          if (sent % 2) one.close();
+        } catch { await new Promise((done) => setTimeout(done, 1)); }
+      }`;
+    await losesNothing(lab, async () => {
+      const flood = new Child(
+        "a flood of clients",
+        node.space.command([Deno.execPath(), "eval", program]),
+        { env: node.settings.env },
+      );
+      try {
+        await flood.line(/^at work$/, { withinMs: patience(10_000) });
+        const from = node.agent?.lines.length ?? 0;
+        await lab.api.create({
+          metadata: { name: "stranger" },
+          spec: { podCIDRs: ["10.0.77.0/24"] },
+          status: { addresses: [] },
+        });
+        await node.agent?.line(/stranger/, {
+          ...{ from, withinMs: patience(3_000) },
+        });
+      } finally {
+        await flood.stop("SIGKILL");
+      }
+    });
+    const { code } = await status(node, "--no-probe");
+    assert.equal(code, 0);
+  },
+);
