@@ -28,6 +28,11 @@ export const UNIT_NEEDS: readonly Need[] = [
     why: "runs the shim of aarch64",
     anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
   },
+  {
+    package: "chromium",
+    why: "shows the agent's page, and says how it fares",
+    anyOf: ["chromium"],
+  },
   { package: "graphviz", why: "reads our graphs (dot)", anyOf: ["dot"] },
   {
     package: "libxml2-utils",

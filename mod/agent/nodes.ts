@@ -29,6 +29,8 @@ export interface NodesOptions {
   readonly ringSelf: () => void;
   /** Called after another Node has published another key than before. */
   readonly keyChanged?: () => void;
+  /** Called after peers or findings have changed; must not throw. */
+  readonly touched?: (touched: Touched) => void;
 }
 
 export class Nodes implements NodeSink {
@@ -133,7 +135,9 @@ export class Nodes implements NodeSink {
 
   #change(act: () => Touched, always = false): void {
     const before = this.self();
-    const { keys, names } = act();
+    const touched = act();
+    const { keys, names } = touched;
+    if (keys.size > 0 || names.size > 0) this.#options.touched?.(touched);
     for (const key of keys) this.#touched.add(key);
     for (const name of names) this.#names.add(name);
     const self = this.self();

@@ -11,6 +11,7 @@ import { Greeter } from "../agent/greet.ts";
 import { Health, type Summary } from "../agent/health.ts";
 import { ringFor } from "../agent/kernel_rings.ts";
 import { reconcileLoop, RING } from "../agent/loop.ts";
+import { Historian } from "../agent/historian.ts";
 import { Nodes } from "../agent/nodes.ts";
 import { Overview } from "../agent/overview.ts";
 import { publishKey } from "../agent/publish.ts";
@@ -18,6 +19,7 @@ import { Reconciler, type Report } from "../agent/reconcile.ts";
 import { checkServerVersion } from "../agent/server_version.ts";
 import type { Task } from "../agent/supervise.ts";
 import type { Counters } from "../core/counters.ts";
+import { History } from "../core/history.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
@@ -66,12 +68,16 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   const ready = new AbortController();
   const sayReady = once(() => options.notifier.ready());
   const tell = tellPeople(options, ready);
+  const history = new History(Date.now);
+  const historian = new Historian(history);
   const health = new Health((summary) => {
     tell(summary);
+    historian.health(summary);
     conditionBell.ring("health");
   });
-  const nodes = new Nodes({
+  const nodes: Nodes = new Nodes({
     index: new PeerIndex(config, publicKey),
+    touched: (touched) => historian.touched(touched, nodes),
     ring: () => {
       loopBell.ring(RING.node);
       started.resolve();
@@ -118,6 +124,8 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     clock,
     config,
     health,
+    historian,
+    history,
     overview,
     shim: setup.shim,
   });

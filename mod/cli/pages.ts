@@ -7,9 +7,12 @@
 
 import type { Overview } from "../agent/overview.ts";
 import type { Health } from "../agent/health.ts";
+import type { Historian } from "../agent/historian.ts";
 import type { Nodes } from "../agent/nodes.ts";
 import type { SnapshotOptions } from "../agent/snapshot.ts";
 import type { Clock } from "../core/clock.ts";
+import type { History } from "../core/history.ts";
+import type { Status } from "../core/status.ts";
 import type { MetricsPage, MetricsPageOptions } from "./metrics_page.ts";
 import {
   type Page,
@@ -29,6 +32,8 @@ export const METRICS_PATH = "/metrics";
 export interface PagesOptions extends MetricsPageOptions {
   readonly clock: Clock;
   readonly health: Health;
+  readonly historian: Historian;
+  readonly history: History;
   readonly overview: Overview;
 }
 
@@ -41,6 +46,11 @@ export function agentPages(options: PagesOptions): PageTable {
   const { clock, health, overview } = options;
   const born = clock.now();
   let metrics: MetricsPage | undefined;
+  const told = async (): Promise<Status> => {
+    const status = await overview.status();
+    options.historian.told(status.peers);
+    return status;
+  };
   return {
     "/healthz": () => {
       const silent = clock.now() - (overview.turnedAt ?? born);
@@ -66,7 +76,30 @@ export function agentPages(options: PagesOptions): PageTable {
     },
     "/v1/status": async ({ query }) => {
       if (query.get("probe") === "1") await overview.probeAll();
-      return json(await overview.status());
+      return json(await told());
+    },
+    "/v1/history": () =>
+      json({ schema: 1, entries: options.history.entries() }),
+    "/v1/graph.svg": async () => {
+      const [{ graphOfOne }, { graphSvg }] = await Promise.all([
+        import("../view/graph_model.ts"),
+        import("../view/graph_svg.ts"),
+      ]);
+      const body = graphSvg(graphOfOne(await told()));
+      return { status: 200, type: "image/svg+xml", body };
+    },
+    "/": async () => {
+      const { htmlPage } = await import("../view/page.ts");
+      const { html, policy } = await htmlPage();
+      return {
+        status: 200,
+        type: "text/html; charset=utf-8",
+        body: html,
+        headers: {
+          "content-security-policy": policy,
+          "referrer-policy": "no-referrer",
+        },
+      };
     },
   };
 }

@@ -1,3 +1,5 @@
+import { Historian } from "../../mod/agent/historian.ts";
+import { History } from "../../mod/core/history.ts";
 import assert from "node:assert/strict";
 import { Health, type Source } from "../../mod/agent/health.ts";
 import { Overview } from "../../mod/agent/overview.ts";
@@ -31,8 +33,11 @@ async function agent(): Promise<Asked> {
     wallClock: () => 0,
     world: { wireGuard: kernel.wireguard, routes: kernel.routes },
   });
+  const history = new History(() => 0);
   const pages: PageTable = agentPages({
     ...{ clock, config: CONFIG, health, overview },
+    historian: new Historian(history),
+    history,
     shim: SHIM,
   });
   return {
