@@ -6,6 +6,7 @@
  */
 
 import { type Address, firstAddress } from "../core/address.ts";
+import { utcText } from "../core/clock.ts";
 import type { Config } from "../core/config.ts";
 import { forEachFew } from "../core/each.ts";
 import type { PublicKey } from "../core/key.ts";
@@ -103,8 +104,8 @@ export class Overview {
     return {
       schema: STATUS_SCHEMA,
       version: VERSION,
-      time: rfc3339(nowMs),
-      startedAt: rfc3339(this.#startedMs),
+      time: utcText(nowMs),
+      startedAt: utcText(this.#startedMs),
       health: { ...health.summary(), problems: health.problems() },
       node: {
         name: config.nodeName,
@@ -240,7 +241,7 @@ export class Overview {
     const { report, milliseconds } = this.#turn;
     const agoSeconds = this.#seconds(this.#turn.at) ?? 0;
     return {
-      at: rfc3339(nowMs - agoSeconds * 1_000),
+      at: utcText(nowMs - agoSeconds * 1_000),
       agoSeconds,
       milliseconds,
       scope: report.scope,
@@ -272,10 +273,6 @@ function findingStatus(
 /** Tenths of a second are as good as it gets; never less than none. */
 function secondsBetween(fromMs: number, toMs: number): number {
   return Math.max(0, Math.round((toMs - fromMs) / 100) / 10);
-}
-
-function rfc3339(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 function byName(a: string, b: string): number {

@@ -14,7 +14,7 @@ import { forEachFew } from "../core/each.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { notAStatus, type Status } from "../core/status.ts";
-import { systemClock as clock } from "../sys/clock.ts";
+import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import {
@@ -85,7 +85,7 @@ export async function gatherCluster(
     options.progress?.(views.length, nodes.length);
   });
   views.sort((a, b) => a.node.name < b.node.name ? -1 : 1);
-  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const time = utcNow();
   return { server, time, annotation, nodes: views };
 }
 

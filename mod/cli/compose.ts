@@ -23,7 +23,7 @@ import { History } from "../core/history.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
-import { systemClock as clock, utcText } from "../sys/clock.ts";
+import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import { debugs } from "../sys/debug.ts";
 import { type Watched, watchKernel } from "../sys/events.ts";
 import { KubeClient } from "../sys/kube_client.ts";
@@ -101,7 +101,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     wallClock: Date.now,
     world: setup.world,
   });
-  const apiHealth = new ApiHealth({ clock, health, utcNow: utcText });
+  const apiHealth = new ApiHealth({ clock, health, utcNow });
   const client = new KubeClient(access, {
     clock,
     annotation: config.annotation,
@@ -235,7 +235,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
               nodeName: config.nodeName,
               verdict,
               self: () => nodes.self(),
-              utcNow: utcText,
+              utcNow,
             }, signal),
         }]
         : [],

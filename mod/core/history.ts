@@ -4,6 +4,8 @@
  * @module
  */
 
+import { utcText } from "./clock.ts";
+
 /** Entries that are kept. */
 export const HISTORY_LIMIT = 200;
 
@@ -39,8 +41,7 @@ export class History {
   }
 
   add(kind: HistoryEntry["kind"], sentence: string): void {
-    const time = new Date(this.#wallClock()).toISOString()
-      .replace(/\.\d+Z$/, "Z");
+    const time = utcText(this.#wallClock());
     const text = sentence.slice(0, TEXT_LIMIT);
     const last = this.#entries.at(-1);
     const again = last?.kind === kind && last.text === text;

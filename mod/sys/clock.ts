@@ -4,13 +4,11 @@
  * @module
  */
 
-/**
- * A time of day as metav1.Time has it: RFC 3339, UTC, whole seconds.
- *
- * @param time milliseconds since 1970; default: now
- */
-export function utcText(time = Date.now()): string {
-  return new Date(time).toISOString().replace(/\.\d+Z$/, "Z");
+import { utcText } from "../core/clock.ts";
+
+/** RFC 3339, UTC, whole seconds. */
+export function utcNow(): string {
+  return utcText(Date.now());
 }
 
 /** Fits the agent's port `Clock`. */

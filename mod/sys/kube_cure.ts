@@ -8,7 +8,7 @@
 import type { Status } from "../wire/status_json.ts";
 import { type Validity, validityOf } from "../wire/certificate.ts";
 import { expiryOf } from "../wire/web_token.ts";
-import { utcText } from "./clock.ts";
+import { utcText } from "../core/clock.ts";
 import type { Credentials } from "./kube_access.ts";
 
 /** Who shows what to whom. */

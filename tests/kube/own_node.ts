@@ -12,7 +12,7 @@ import {
   NETWORK_IS_UP,
   removalPatch,
 } from "../../mod/core/node_condition.ts";
-import { utcText } from "../../mod/sys/clock.ts";
+import { utcNow } from "../../mod/sys/clock.ts";
 import { ApiError } from "../../mod/sys/kube_error.ts";
 import { pause } from "../lab/harness.ts";
 import type { KubeApi, KubeObject } from "./kube_api.ts";
@@ -109,7 +109,7 @@ export function ownNodeTests(shared: SharedPlane): void {
         assert.equal(error.status.code, 422);
         return true;
       });
-    const patch = conditionPatch(former, UP, { now: utcText() });
+    const patch = conditionPatch(former, UP, { now: utcNow() });
     await refused(other.client.mergeNodeStatus("own-d", patch, NEVER));
     const ops = annotationPatch(former, KEY, { value: "former=" });
     await refused(other.client.patchNodeStatus("own-d", ops, NEVER));
@@ -136,7 +136,7 @@ export function ownNodeTests(shared: SharedPlane): void {
     await assert.rejects(early(), /422/);
     await (await publish())();
     const seen = await client.getNode("own-e", NEVER);
-    const patch = conditionPatch(seen, UP, { now: utcText() });
+    const patch = conditionPatch(seen, UP, { now: utcNow() });
     await client.mergeNodeStatus("own-e", patch, NEVER);
     const both = {
       ...ALIEN_ANNOTATION.metadata.annotations,
@@ -173,7 +173,7 @@ async function report(
 ): Promise<void> {
   const ready = {
     ...{ type: "Ready", status: "True", reason: "KubeletReady" },
-    ...{ message: `report ${count}`, lastHeartbeatTime: utcText() },
+    ...{ message: `report ${count}`, lastHeartbeatTime: utcNow() },
   };
   const body = { status: { conditions: [ready] } };
   await admin.patch(`${NODES}/${name}/status`, body, STRATEGIC_MERGE);

@@ -11,7 +11,7 @@ import { Health } from "../../mod/agent/health.ts";
 import { publishKey } from "../../mod/agent/publish.ts";
 import { NetworkVerdict } from "../../mod/core/network_verdict.ts";
 import type { NodeRecord } from "../../mod/core/node.ts";
-import { utcText } from "../../mod/sys/clock.ts";
+import { utcNow } from "../../mod/sys/clock.ts";
 import { MemoryLog } from "../support/logs.ts";
 import { testKey } from "../support/nodes.ts";
 import { scaledClock } from "../support/scaled_clock.ts";
@@ -50,7 +50,7 @@ export class Publisher implements AsyncDisposable {
       }, signal),
       publishCondition({
         ...{ ...common, bell: conditionBell, verdict: this.#verdict },
-        utcNow: utcText,
+        utcNow,
       }, signal),
     ];
   }
