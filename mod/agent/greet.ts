@@ -17,7 +17,7 @@ import { forEachFew } from "../core/each.ts";
 import { Bell } from "./bell.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Clock, ProbePort } from "./ports.ts";
-import type { Report } from "./reconcile.ts";
+import type { Report } from "./report.ts";
 
 /** Peers that are waited for at once: 5,000 of them are no burst. */
 const AT_ONCE = 32;

@@ -13,7 +13,8 @@ import type { Bell } from "./bell.ts";
 import type { Health } from "./health.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Clock } from "./ports.ts";
-import type { Reconciler, Report, Scope } from "./reconcile.ts";
+import type { Reconciler } from "./reconcile.ts";
+import type { Report, Scope } from "./report.ts";
 
 /** What rang: see `Bell.ring()`. */
 export const RING = {

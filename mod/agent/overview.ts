@@ -27,7 +27,7 @@ import type { Health } from "./health.ts";
 import type { Nodes } from "./nodes.ts";
 import type { World } from "./observe.ts";
 import type { Clock, ProbePort } from "./ports.ts";
-import type { Report } from "./reconcile.ts";
+import type { Report } from "./report.ts";
 
 /** Probes that are under way at once: peers that do not answer hold up few others. */
 const PROBES_AT_ONCE = 512;

@@ -12,14 +12,11 @@
  */
 
 import { PeerTable } from "../core/advance.ts";
-import type { Config } from "../core/config.ts";
 import type { Counters } from "../core/counters.ts";
-import { type Desired, desired } from "../core/desired.ts";
 import { FatalError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import type { Found } from "../core/network_verdict.ts";
-import type { NodeRecord } from "../core/node.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { cutOffNode, foreignAtStart } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
@@ -27,44 +24,15 @@ import { shortText } from "../core/step_text.ts";
 import { type Applied, applySteps } from "./apply.ts";
 import { CniWatch } from "./cni_watch.ts";
 import { FirewallWatch } from "./firewall.ts";
-import type { Nodes } from "./nodes.ts";
 import { News } from "./news.ts";
-import { observe, type World } from "./observe.ts";
-import type { Clock } from "./ports.ts";
+import { observe } from "./observe.ts";
+import type { Report, Scope } from "./report.ts";
+import { type Wanted, Wants, type WantsOptions } from "./wants.ts";
 
-export interface ReconcileOptions {
-  readonly config: Config;
+export interface ReconcileOptions extends WantsOptions {
   readonly privateKey: PrivateKey;
-  readonly publicKey: PublicKey;
-  readonly world: World;
-  readonly nodes: Nodes;
   readonly log: Log;
-  readonly clock: Clock;
   readonly counters?: Counters;
-}
-
-export type Scope = "full" | "network" | "peers";
-
-export interface Report {
-  readonly scope: Scope;
-  /** Steps done. */
-  readonly applied: number;
-  /** Has the link become ours in this turn? Then it has no session yet. */
-  readonly newLink: boolean;
-  /** Sentences: what is missing or failed. None: all stands, as read back. */
-  readonly problems: readonly string[];
-  /** `false`: look again soon, even where there is no sentence for it. */
-  readonly clean: boolean;
-  /**
-   * Of the problems those that all pods of this node have, not those of single
-   * peers. `undefined`: nothing can be said, our own Node is not known.
-   */
-  readonly network: Found | undefined;
-}
-
-interface Wanted extends Desired {
-  /** UID of our own Node; `undefined`: not known. */
-  readonly nodeUid: string | undefined;
 }
 
 export class Reconciler {
@@ -72,12 +40,10 @@ export class Reconciler {
   readonly #firewall: FirewallWatch;
   readonly #cni: CniWatch;
   readonly #news: News;
-  /** `Clock.now()` since when our own Node has been there without podCIDRs. */
-  #bareSince: number | undefined;
+  readonly #wants: Wants;
   /** The last clean observation; `undefined`: read everything. */
   #cached: State | undefined;
   #cachedPeers = new PeerTable([]);
-  #ipv6Endpoints = false;
   /** Problems that stand since the last look at more than peers. */
   #standing: readonly string[] = [];
   /** What stands for the pods since then. */
@@ -92,6 +58,7 @@ export class Reconciler {
     this.#firewall = new FirewallWatch(options.world.tables, options.log);
     this.#cni = new CniWatch(options.world.cni, options);
     this.#news = new News(options.log);
+    this.#wants = new Wants(options);
   }
 
   /** Did the last look at the device find our own key in it? */
@@ -112,7 +79,7 @@ export class Reconciler {
     if (selfChanged || this.#cached === undefined) scope = "full";
     if (selfChanged) this.#stood = false;
     // The first IPv6 endpoint takes 20 more bytes from everybody's MTU.
-    if (nodes.ipv6Endpoints() !== this.#ipv6Endpoints) {
+    if (this.#wants.otherFamily) {
       scope = "full";
       this.#stood = false;
     }
@@ -131,7 +98,7 @@ export class Reconciler {
   async #full(touched: ReadonlySet<PublicKey>): Promise<Report> {
     this.#cached = undefined;
     this.#refuseCutOff();
-    const want = await this.#desired();
+    const want = await this.#wants.read();
     let have = await this.#observe(want.state, true);
     this.#refuseForeign(have);
     let planned = this.#plan(want.state, have);
@@ -188,7 +155,7 @@ export class Reconciler {
   /** Everything but the device and its peers; a full turn where something is amiss. */
   async #rest(touched: ReadonlySet<PublicKey>): Promise<Report> {
     const cached = this.#cached;
-    const want = await this.#desired();
+    const want = await this.#wants.read();
     const have = await this.#observe(want.state, false);
     const { device: _device, peers: _peers, ...goal } = want.state;
     const planned = this.#plan(goal, have);
@@ -245,37 +212,11 @@ export class Reconciler {
     return this.#network;
   }
 
-  async #desired(): Promise<Wanted> {
-    const { config, nodes, publicKey, world } = this.#options;
-    const self = nodes.self();
-    const result = desired({
-      config,
-      publicKey,
-      self,
-      listed: nodes.listed,
-      bareMs: this.#bareMs(self),
-      peers: nodes.peers(),
-      ipv6Endpoints: nodes.ipv6Endpoints(),
-      host: await world.routes.hostFacts(config.interface),
-      linkKind: this.#linkKind(),
-    });
-    this.#ipv6Endpoints = nodes.ipv6Endpoints();
-    return { ...result, nodeUid: self?.uid };
-  }
-
-  #bareMs(self: NodeRecord | undefined): number {
-    const now = this.#options.clock.now();
-    this.#bareSince = self?.podCidrs.length === 0
-      ? this.#bareSince ?? now
-      : undefined;
-    return now - (this.#bareSince ?? now);
-  }
-
   async #observe(want: State, peers: boolean): Promise<State> {
     const { config, world } = this.#options;
     return await observe(world, {
       link: config.interface,
-      linkKind: this.#linkKind(),
+      linkKind: this.#wants.linkKind,
       clusterCidrs: config.clusterCidrs,
       sysctls: [...want.sysctls?.keys() ?? []],
       conflistFile: config.cniConfFile,
@@ -317,12 +258,6 @@ export class Reconciler {
     );
   }
 
-  #linkKind(): string {
-    return this.#options.world.wireGuard.kind === "kernel"
-      ? "wireguard"
-      : "tun";
-  }
-
   /** Before the first write it ends the agent; later nothing more is written. */
   #refuseCutOff(): void {
     const { config, nodes } = this.#options;
@@ -337,7 +272,7 @@ export class Reconciler {
     if (this.#adopted) return;
     const sentence = foreignAtStart(have, {
       name: config.interface,
-      kind: this.#linkKind(),
+      kind: this.#wants.linkKind,
       publicKey,
     });
     if (sentence !== undefined) throw new FatalError(sentence, 1);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Bell } from "../../mod/agent/bell.ts";
 import { Health } from "../../mod/agent/health.ts";
 import { FULL_TURN_MS, reconcileLoop, RING } from "../../mod/agent/loop.ts";
-import type { Report } from "../../mod/agent/reconcile.ts";
+import type { Report } from "../../mod/agent/report.ts";
 import { ERRNO, FatalError } from "../../mod/core/errors.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";

@@ -3,7 +3,7 @@ import { History } from "../../mod/core/history.ts";
 import assert from "node:assert/strict";
 import { Health, type Source } from "../../mod/agent/health.ts";
 import { Overview } from "../../mod/agent/overview.ts";
-import type { Report, Scope } from "../../mod/agent/reconcile.ts";
+import type { Report, Scope } from "../../mod/agent/report.ts";
 import { agentPages, type PageTable } from "../../mod/cli/pages.ts";
 import { loadShim } from "../../mod/sys/shim.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";

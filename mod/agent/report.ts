@@ -1,0 +1,26 @@
+/**
+ * What a turn looks at, and what it tells of itself.
+ *
+ * @module
+ */
+
+import type { Found } from "../core/network_verdict.ts";
+
+export type Scope = "full" | "network" | "peers";
+
+export interface Report {
+  readonly scope: Scope;
+  /** Steps done. */
+  readonly applied: number;
+  /** Has the link become ours in this turn? Then it has no session yet. */
+  readonly newLink: boolean;
+  /** Sentences: what is missing or failed. None: all stands, as read back. */
+  readonly problems: readonly string[];
+  /** `false`: look again soon, even where there is no sentence for it. */
+  readonly clean: boolean;
+  /**
+   * Of the problems those that all pods of this node have, not those of single
+   * peers. `undefined`: nothing can be said, our own Node is not known.
+   */
+  readonly network: Found | undefined;
+}
