@@ -170,7 +170,17 @@ export async function losesNothing(
   await losesNothingOn(lab, [twoPods(lab)], deed);
 }
 
-/** The same, and from the second pod to the first. */
+/** As `losesNothing()`; and nothing of the pods was seen outside the tunnels. */
+export async function losesNothingAndHides(
+  lab: Lab,
+  deed: () => Promise<void>,
+): Promise<void> {
+  const capture = await startCapture(lab);
+  await losesNothing(lab, deed);
+  await assertProof(capture);
+}
+
+/** As `losesNothing()`, and from the second pod to the first too. */
 export async function losesNothingBothWays(
   lab: Lab,
   deed: () => Promise<void>,
