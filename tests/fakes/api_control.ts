@@ -10,6 +10,7 @@
  * - `POST /fake/end?how=eof|cut`: end all watches
  * - `POST /fake/down?seconds=N`: be away for so long, keeping the Nodes
  * - `PUT /fake/version`: what /version says; `null`: nobody may ask
+ * - `PUT /fake/slow`: milliseconds that /version takes
  * - `PUT /fake/ahead`: seconds by which its clock, in the header Date, is ahead
  * - `PUT /fake/denied`: a list like `["list nodes"]` that is answered 403
  *
@@ -53,6 +54,9 @@ export async function control(
       break;
     case "PUT ahead":
       server.aheadSeconds = await request.json();
+      break;
+    case "PUT slow":
+      server.versionMs = await request.json();
       break;
     case "PUT version":
       server.version = await request.json() ?? undefined;

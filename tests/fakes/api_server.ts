@@ -90,6 +90,8 @@ export class ApiServer {
   tokens: ReadonlyMap<string, string> | undefined;
   /** Seconds by which the clock of `/version` is ahead. */
   aheadSeconds = 0;
+  /** Milliseconds that `/version` takes. */
+  versionMs = 0;
   /** What nobody may do, like "list nodes" or "patch nodes/status". */
   denied: readonly string[] = [];
   streamedLists: boolean;
@@ -185,6 +187,7 @@ export class ApiServer {
         return new Response("ok");
       }
       if (url.pathname === "/version") {
+        await new Promise((resolve) => setTimeout(resolve, this.versionMs));
         return this.#sayVersion();
       }
       if (url.pathname.startsWith("/fake/")) {

@@ -131,13 +131,18 @@ tr -dc x | wc -c`;
 
 const ECHO = "echo ";
 
+/** Said again where nothing comes back: a full queue may drop a datagram, and nobody else would. */
 function udpEcho(address: string, port: number): string {
   return `exec 3<>/dev/udp/${address}/${port}
-{ printf '${ECHO}'; head -c ${
+for attempt in 1 2 3; do
+  { printf '${ECHO}'; head -c ${
     DATAGRAM - ECHO.length
   } /dev/zero | tr '\\0' x; } |
-dd bs=${DATAGRAM} iflag=fullblock status=none >&3
-timeout 5 dd bs=4096 count=1 status=none <&3 | tr -dc x | wc -c`;
+    dd bs=${DATAGRAM} iflag=fullblock status=none >&3
+  bytes=$(timeout 3 dd bs=4096 count=1 status=none <&3 | tr -dc x | wc -c)
+  [ "$bytes" -eq 0 ] || break
+done
+echo "$bytes"`;
 }
 
 /**

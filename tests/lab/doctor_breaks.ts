@@ -5,6 +5,8 @@
  * @module
  */
 
+import { doctor } from "./doctor.ts";
+import { eventually, patience } from "./harness.ts";
 import type { Lab } from "./lab.ts";
 import { type LabNode, LINK } from "./node.ts";
 
@@ -71,6 +73,29 @@ function extraNode(text: string): Pick<Break, "breaks" | "mends"> {
 /** A Node of another name, as which the node is examined. */
 function asNode(text: string): Pick<Break, "breaks" | "mends" | "flags"> {
   return { ...extraNode(text), flags: ["--node-name", "x"] };
+}
+
+/** Deleted behind the kubelet's back, and there again as it was. */
+function withoutItsNode(): Pick<Break, "breaks" | "mends"> {
+  let text = "";
+  const told = async ({ node }: Scene, problems: boolean): Promise<void> => {
+    await eventually(`the agent is ${problems ? "not " : ""}well`, async () => {
+      const { findings } = await doctor(node, ["--only", "agent-unhealthy"]);
+      return findings.length > 0 === problems ? true : undefined;
+    }, patience(10_000));
+  };
+  return {
+    breaks: async (scene) => {
+      const { lab, node } = scene;
+      text = JSON.stringify(await lab.api.node(node.name));
+      await lab.api.removeRaw(node.name);
+      await told(scene, true);
+    },
+    mends: async (scene) => {
+      await scene.lab.api.putRaw(scene.node.name, text);
+      await told(scene, false);
+    },
+  };
 }
 
 /** A process that looks like one of Kubernetes', with these flags. */
@@ -202,6 +227,12 @@ prlimit --pid $pid --nofile=$(($(ls /proc/$pid/fd | wc -l) + 1)):`,
     flags: ["--server", "http://192.168.78.1:9999"],
   },
   {
+    code: "api-slow",
+    says: /The API server takes \d\.\d s for a small answer/,
+    breaks: ({ lab }) => lab.api.request("PUT", "/fake/slow", 2_500),
+    mends: ({ lab }) => lab.api.request("PUT", "/fake/slow", 0),
+  },
+  {
     code: "api-name",
     says: /name no-such\.invalid cannot be resolved/,
     flags: ["--server", "http://no-such.invalid:6443"],
@@ -218,6 +249,11 @@ prlimit --pid $pid --nofile=$(($(ls /proc/$pid/fd | wc -l) + 1)):`,
     breaks: ({ lab }) =>
       lab.api.request("PUT", "/fake/denied", ["patch nodes/status"]),
     mends: ({ lab }) => lab.api.request("PUT", "/fake/denied", []),
+  },
+  {
+    code: "agent-unhealthy",
+    says: /The agent says: There is no Node n1/,
+    ...withoutItsNode(),
   },
   {
     code: "node-missing",
@@ -334,7 +370,9 @@ ${Deno.execPath()} eval --unstable-net 'const c = Deno.listenDatagram({ transpor
 echo $! > /run/clusternet-cni/holder.pid
 until grep -q there /run/clusternet-cni/holder; do sleep 0.05; done`,
     mends: `kill $(cat /run/clusternet-cni/holder.pid)
-wg set ${LINK} listen-port 7838`,
+i=0; until wg set ${LINK} listen-port 7838 2> /dev/null; do
+  i=$((i+1)); [ $i -lt 100 ]; sleep 0.05
+done`,
   },
   {
     code: "forwarding-off",

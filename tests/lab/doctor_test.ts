@@ -5,6 +5,7 @@ import {
   BREAKS_WITHOUT_AGENT,
   type Scene,
 } from "./doctor_breaks.ts";
+import { doctor } from "./doctor.ts";
 import { Child, SHELL } from "./exec.ts";
 import {
   addPods,
@@ -15,40 +16,12 @@ import {
   settled,
 } from "./harness.ts";
 import type { Lab } from "./lab.ts";
-import { runAgent } from "./look.ts";
 import { type LabNode, LINK } from "./node.ts";
-
-interface Finding {
-  readonly code: string;
-  readonly sentence: string;
-  readonly cure: string;
-  readonly evidence: readonly {
-    readonly command: string;
-    readonly output: string;
-  }[];
-}
-
-interface Answer {
-  readonly findings: readonly Finding[];
-  readonly notMade: readonly { readonly code: string; readonly why: string }[];
-}
 
 /** No tunnel gets in. */
 const WALLED = `nft add table inet walled
 nft 'add chain inet walled input { type filter hook input priority 0; }'
 nft add rule inet walled input udp dport 7838 drop`;
-
-async function doctor(
-  node: LabNode,
-  flags: readonly string[] = [],
-): Promise<Answer> {
-  const command = node.agentCommand(["-o", "json", ...flags], "doctor");
-  const { code, stdout, stderr } = await runAgent(node, command);
-  assert.ok(code === 0 || code === 1, `exit code ${code}: ${stderr}`);
-  const answer: Answer = JSON.parse(stdout);
-  assert.equal(code, answer.findings.length > 0 ? 1 : 0);
-  return answer;
-}
 
 async function sceneOf(lab: Lab): Promise<Scene> {
   await bringUp(lab);

@@ -81,7 +81,8 @@ ip -d rule show
 ls -lanR --time-style=full-iso /run/clusternet-cni
 stat -c '%n %y %z' ${node.keyFile} ${node.conflistFile}
 sha256sum ${node.keyFile}
-ls -lan "$(dirname ${node.keyFile})"`),
+ls -ldn "$(dirname ${node.keyFile})"
+ls -lAn "$(dirname ${node.keyFile})"`),
     JSON.stringify(await writesOf(lab)),
   ].join("\n");
 }

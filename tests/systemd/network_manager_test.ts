@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
+import { assertFound } from "../lab/doctor.ts";
 import { eventually } from "../lab/harness.ts";
 import type { Machine } from "./machine.ts";
-import { serviceTest, UNIT } from "./service.ts";
+import { diagnosed, serviceTest, UNIT } from "./service.ts";
 
 const CONFIGURATION = "/etc/NetworkManager/conf.d/10-clusternet.conf";
 const MANAGER = "NetworkManager.service";
 
 serviceTest(
-  "NetworkManager leaves the link alone, and without our file does not",
+  "NetworkManager leaves the link alone, and without our file does not, as doctor says",
   {},
-  async ({ machine }) => {
+  async (service) => {
+    const { machine } = service;
     await machine.must(["systemctl", "stop", UNIT]);
     const before = await ours(machine);
     await machine.must(["systemctl", "start", MANAGER]);
@@ -17,9 +19,16 @@ serviceTest(
     await machine.must(["systemctl", "restart", MANAGER]);
     await linkIs(machine, "unmanaged");
     assert.equal(await ours(machine), before);
+    const { findings, notMade } = await diagnosed(service, "network-manager");
+    assert.deepEqual({ findings, notMade }, { findings: [], notMade: [] });
     await machine.must(["rm", CONFIGURATION]);
     await machine.must(["systemctl", "restart", MANAGER]);
     await linkIs(machine, "connected (externally)");
+    assertFound(
+      await diagnosed(service, "network-manager"),
+      "network-manager",
+      /NetworkManager manages the link clusternet/,
+    );
   },
 );
 

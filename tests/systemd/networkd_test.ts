@@ -3,7 +3,14 @@ import type { LabNode } from "../lab/node.ts";
 import { UNDERLAY_BITS } from "../lab/plan.ts";
 import { eventually } from "../lab/harness.ts";
 import type { Machine } from "./machine.ts";
-import { type Service, serviceTest, settled, UNIT } from "./service.ts";
+import { assertFound } from "../lab/doctor.ts";
+import {
+  diagnosed,
+  type Service,
+  serviceTest,
+  settled,
+  UNIT,
+} from "./service.ts";
 
 const CONFIGURATION = "/etc/systemd/networkd.conf.d/10-clusternet.conf";
 const UNMANAGED = "/etc/systemd/network/10-clusternet.network";
@@ -27,15 +34,22 @@ serviceTest(
     assert.match(before, /inet/);
     await startNetworkd(service);
     assert.equal(await ours(service.machine), before);
+    const { findings, notMade } = await diagnosed(service, "networkd");
+    assert.deepEqual({ findings, notMade }, { findings: [], notMade: [] });
   },
 );
 
 serviceTest(
-  "without our networkd.conf its start removes the guard of what is for pods",
+  "without our networkd.conf its start removes the guard of what is for pods, as doctor says",
   { files: CATCH_ALL, without: [CONFIGURATION] },
   async (service) => {
     await startNetworkd(service);
     assert.doesNotMatch(await ours(service.machine), /unreachable/);
+    assertFound(
+      await diagnosed(service, "networkd"),
+      "networkd",
+      /systemd-networkd removes routes of others/,
+    );
   },
 );
 

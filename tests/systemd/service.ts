@@ -8,6 +8,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { deployedFiles, EXECUTABLE } from "../../mod/cli/install_files.ts";
+import type { Diagnosis } from "../../mod/doctor/check.ts";
+import { answerOf } from "../lab/doctor.ts";
 import { cannotRun, eventually, pause, SEED } from "../lab/harness.ts";
 import { labNamespaces, leftovers, lookAround } from "../lab/leaks.ts";
 import { Lab } from "../lab/lab.ts";
@@ -139,6 +141,15 @@ async function bootService(
 async function published(lab: Lab, node: LabNode): Promise<true | undefined> {
   const { metadata } = await lab.api.node(node.name);
   return Object.keys(metadata.annotations ?? {}).length > 0 ? true : undefined;
+}
+
+/** `clusternet doctor` on the machine: these checks only. */
+export async function diagnosed(
+  { machine }: Service,
+  checks: string,
+): Promise<Diagnosis> {
+  const flags = ["--only", checks, "-o", "json"];
+  return answerOf(await machine.run([EXECUTABLE, "doctor", ...flags]));
 }
 
 /** Power off and on, with a network as fresh as all else; the disk and the API server stay. */

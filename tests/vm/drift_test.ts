@@ -6,10 +6,11 @@
  */
 
 import assert from "node:assert/strict";
+import { assertFound, doctor } from "../lab/doctor.ts";
 import { eventually } from "../lab/harness.ts";
 import type { LabNode } from "../lab/node.ts";
 import { guestLabTest, orderOf } from "./guest_lab.ts";
-import { sleep } from "./in_guest.ts";
+import { sh, sleep } from "./in_guest.ts";
 
 /** A second on real hardware; here, emulated, still far from the timer's 30. */
 const EVENT_SECONDS = 12;
@@ -49,7 +50,36 @@ guestLabTest("drift by hand is repaired", { nodes: 2 }, async (lab) => {
     assert.ok(each !== undefined);
     await isRepaired(each, deed, TIMER_SECONDS);
   }));
+  await findsWhatNoNamespaceHas(node);
 });
+
+/** The clock and the table of connections are the machine's: broken here, with its kernel. */
+async function findsWhatNoNamespaceHas(node: LabNode): Promise<void> {
+  const only = ["--only", "conntrack-full,handshake-future"];
+  await node.space.sh("ping -c 1 127.0.0.1 > /dev/null");
+  const well = await doctor(node, only);
+  assert.deepEqual(well, { ...well, findings: [], notMade: [] });
+  const usual = (await Deno.readTextFile(CONNTRACK_MAX)).trim();
+  const now = Date.now();
+  const since = performance.now();
+  try {
+    await Deno.writeTextFile(CONNTRACK_MAX, "1");
+    await setClock(now - 3_600_000);
+    const broken = await doctor(node, only);
+    assertFound(broken, "conntrack-full", /\d+ of 1 connections are tracked/);
+    assertFound(broken, "handshake-future", /lies in the future/);
+  } finally {
+    await setClock(now + performance.now() - since);
+    await Deno.writeTextFile(CONNTRACK_MAX, usual);
+  }
+}
+
+const CONNTRACK_MAX = "/proc/sys/net/netfilter/nf_conntrack_max";
+
+/** Milliseconds since 1970. */
+async function setClock(milliseconds: number): Promise<void> {
+  await sh(`date -s @${(milliseconds / 1_000).toFixed(3)} > /dev/null`);
+}
 
 async function isRepaired(
   node: LabNode,

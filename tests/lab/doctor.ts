@@ -1,0 +1,44 @@
+/**
+ * Asks `clusternet doctor` on a node of a lab.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { Diagnosis } from "../../mod/doctor/check.ts";
+import { runAgent } from "./look.ts";
+import type { LabNode } from "./node.ts";
+
+/** @throws {AssertionError} where the exit code is not that of what it found */
+export async function doctor(
+  node: LabNode,
+  flags: readonly string[] = [],
+): Promise<Diagnosis> {
+  const command = node.agentCommand(["-o", "json", ...flags], "doctor");
+  return answerOf(await runAgent(node, command));
+}
+
+/** What `clusternet doctor -o json` has printed. */
+export function answerOf({ code, stdout, stderr }: {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}): Diagnosis {
+  assert.ok(code === 0 || code === 1, `exit code ${code}: ${stderr}`);
+  const answer: Diagnosis = JSON.parse(stdout);
+  assert.equal(code, answer.findings.length > 0 ? 1 : 0);
+  return answer;
+}
+
+/** Holds one finding of one check, and what it says. */
+export function assertFound(
+  answer: Diagnosis,
+  code: string,
+  says: RegExp,
+): void {
+  const text = JSON.stringify(answer, null, 1);
+  const finding = answer.findings.find((one) => one.code === code);
+  assert.ok(finding !== undefined, `${code} finds nothing: ${text}`);
+  assert.match(finding.sentence, says, text);
+  assert.ok(finding.evidence.length > 0, text);
+}
