@@ -1,26 +1,46 @@
 /**
- * `clusternet graph`: asks the agent, and draws what it says.
+ * `clusternet graph`: asks the agent, or with `--all` every agent of a cluster,
+ * and draws what they say.
  *
  * @module
  */
 
 import { usage, wantsHelp } from "../core/flags.ts";
 import { askStatus } from "../sys/agent_socket.ts";
-import { type Graph, graphOfOne } from "../view/graph_model.ts";
-import { type GraphFormat, graphHelp, parseGraph } from "./graph_options.ts";
+import { type Graph, graphOfCluster, graphOfOne } from "../view/graph_model.ts";
+import {
+  type GraphArguments,
+  type GraphFormat,
+  graphHelp,
+  parseGraph,
+} from "./graph_options.ts";
+import { writeOut } from "./terminal.ts";
 
 /** @returns the exit code */
 export async function graph(args: readonly string[]): Promise<number> {
-  if (wantsHelp(args)) return await print(graphHelp());
-  const { format, link, probe } = parseGraph(args);
-  if (format === undefined && Deno.stdout.isTerminal()) {
+  if (wantsHelp(args)) {
+    await writeOut(graphHelp());
+    return 0;
+  }
+  const wanted = parseGraph(args, (name) => Deno.env.get(name));
+  if (wanted.format === undefined && Deno.stdout.isTerminal()) {
     throw usage(
       "A picture is for a file or a program, not for a terminal: " +
         "`clusternet graph > tunnels.svg`, or -o dot, -o mermaid or -o json for text",
     );
   }
-  const status = await askStatus({ link, query: probe ? "probe=1" : "" });
-  return await print(await drawn(graphOfOne(status), format ?? "svg"));
+  const model = wanted.all ? await mesh(wanted) : await own(wanted);
+  await writeOut(await drawn(model, wanted.format ?? "svg"));
+  return 0;
+}
+
+async function own({ link, probe }: GraphArguments): Promise<Graph> {
+  return graphOfOne(await askStatus({ link, query: probe ? "probe=1" : "" }));
+}
+
+async function mesh(wanted: GraphArguments): Promise<Graph> {
+  const { askCluster } = await import("./ask_cluster.ts");
+  return graphOfCluster(await askCluster(wanted));
 }
 
 async function drawn(model: Graph, format: GraphFormat): Promise<string> {
@@ -34,17 +54,4 @@ async function drawn(model: Graph, format: GraphFormat): Promise<string> {
     case "json":
       return (await import("../view/graph_json.ts")).graphJson(model);
   }
-}
-
-/** A reader that has had enough is no error. */
-async function print(text: string): Promise<number> {
-  const bytes = new TextEncoder().encode(text);
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += await Deno.stdout.write(bytes.subarray(at));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
-  return 0;
 }

@@ -76,17 +76,8 @@ function lines(text: readonly string[]): string {
 }
 
 async function all(wanted: StatusArguments): Promise<number> {
-  const { gatherCluster } = await import("./cluster_view.ts");
-  const { signal } = new AbortController();
-  using said = progress("asking the API server…");
-  const view = await gatherCluster({
-    ...wanted,
-    signal,
-    progress: (asked, nodes) => {
-      progress(`asked ${asked} of ${nodes} Nodes…`);
-    },
-  });
-  said[Symbol.dispose]();
+  const { askCluster } = await import("./ask_cluster.ts");
+  const view = await askCluster(wanted);
   const { output } = wanted;
   await writeOut(
     output === "text"

@@ -4,9 +4,14 @@
  * @module
  */
 
-import { OPTIONS, variableName } from "../core/config.ts";
 import { type Command, type Option, optionRows, usage } from "../core/flags.ts";
-import { parseAnnotation, parseInterface } from "../core/option_values.ts";
+import {
+  AGENT_OPTIONS,
+  type AgentFlags,
+  agentFlags,
+  CLUSTER_OPTIONS,
+  withVariables,
+} from "./agent_flags.ts";
 import { flagReader } from "./flag_reader.ts";
 
 export type OutputFormat = "text" | "json" | "yaml";
@@ -19,27 +24,20 @@ const OWN: readonly Option[] = [
   { name: "timeout", metavar: "TIME", fallback: "60s", help: "Of --wait: like 90s or 5m." },
   { name: "no-probe", metavar: "", fallback: "false", help: "Send nothing to the peers: an old handshake then says only that nobody spoke." },
   { name: "all", metavar: "", fallback: "false", help: "Every Node's view side by side, and who cannot reach whom; needs a kubeconfig, no agent here." },
-  { name: "kubeconfig", metavar: "FILE", fallback: undefined, help: "Of --all; else $KUBECONFIG, else ~/.kube/config, else the pod's ServiceAccount." },
-  { name: "context", metavar: "NAME", fallback: undefined, help: "Of --all: that one of the kubeconfig, instead of the current one." },
+  ...CLUSTER_OPTIONS,
 ];
 
-const SHARED = OPTIONS.filter(({ name }) =>
-  name === "interface" || name === "annotation"
-);
+const COMMAND: Command = {
+  name: "status",
+  options: [...OWN, ...AGENT_OPTIONS],
+};
 
-const COMMAND: Command = { name: "status", options: [...OWN, ...SHARED] };
-
-export interface StatusArguments {
+export interface StatusArguments extends AgentFlags {
   readonly output: OutputFormat;
   readonly watch: boolean;
   /** `undefined`: do not wait. */
   readonly waitMs: number | undefined;
   readonly probe: boolean;
-  readonly all: boolean;
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
-  readonly link: string;
-  readonly annotation: string;
 }
 
 /** @throws {FatalError} of exit code 2 */
@@ -48,11 +46,12 @@ export function parseStatus(
   variables: (name: string) => string | undefined,
 ): StatusArguments {
   const read = flagReader(
-    [...args, ...fromVariables(args, variables)],
+    withVariables(args, variables),
     COMMAND,
   );
   const wait = read.flag("wait");
-  const all = read.flag("all");
+  const agent = agentFlags(read);
+  const { all } = agent;
   const watch = read.flag("watch");
   const timeout = read.value("timeout", parseTime);
   const refuse = (one: string, other: string): never => {
@@ -64,22 +63,13 @@ export function parseStatus(
   if (!wait && timeout !== undefined) {
     throw usage("Cannot use --timeout alone: it is that of --wait");
   }
-  for (const name of ["kubeconfig", "context"]) {
-    if (all || !read.given.has(name)) continue;
-    throw usage(`Cannot use --${name} alone: it is that of --all`);
-  }
   if (wait && read.flag("no-probe")) refuse("wait", "no-probe");
   return {
     output: read.value("output", parseOutput) ?? "text",
     watch,
     waitMs: wait ? timeout ?? 60_000 : undefined,
     probe: !read.flag("no-probe"),
-    all,
-    kubeconfig: read.value("kubeconfig", (text) => text),
-    context: read.value("context", (text) => text),
-    link: read.value("interface", parseInterface) ?? "clusternet",
-    annotation: read.value("annotation", parseAnnotation) ??
-      fallbackOf("annotation"),
+    ...agent,
   };
 }
 
@@ -96,22 +86,6 @@ export function statusHelp(): string {
     "NO_COLOR and FORCE_COLOR are obeyed.",
     "",
   ].join("\n");
-}
-
-/** In a pod the agent's own variables are there, and so its link is found. */
-function fromVariables(
-  args: readonly string[],
-  variables: (name: string) => string | undefined,
-): readonly string[] {
-  return SHARED.flatMap((option) => {
-    const text = variables(variableName(option)) ?? "";
-    const given = args.some((arg) => arg.split("=")[0] === `--${option.name}`);
-    return given || text === "" ? [] : [`--${option.name}=${text}`];
-  });
-}
-
-function fallbackOf(name: string): string {
-  return SHARED.find((option) => option.name === name)?.fallback ?? "";
 }
 
 function parseOutput(text: string): OutputFormat {

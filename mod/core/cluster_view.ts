@@ -60,13 +60,11 @@ export class Opinions {
   readonly #reasons: ReadonlyMap<string, string>;
   readonly #status: Status | undefined;
 
-  constructor({ answer }: NodeView) {
+  constructor({ answer }: Pick<NodeView, "answer">) {
     this.#status = answer.kind === "status" ? answer.status : undefined;
     this.#why = answer.kind === "none" ? answer.why : undefined;
     this.#peers = new Map(
-      this.#status?.peers.flatMap((peer) =>
-        peer.node === null ? [] : [[peer.node, peer] as const]
-      ),
+      this.#status?.peers.map((peer) => [peerName(peer), peer]),
     );
     this.#reasons = new Map(
       this.#status?.findings.map(({ node, reasons }) => [
@@ -86,6 +84,16 @@ export class Opinions {
     return { word: peer.state, why };
   }
 
+  /** As it counts what goes to and fro; `undefined`: it is no peer. */
+  peer(name: string): PeerStatus | undefined {
+    return this.#peers.get(name);
+  }
+
+  /** Does it speak of it at all? */
+  knows(name: string): boolean {
+    return this.#peers.has(name) || this.#reasons.has(name);
+  }
+
   #absence(name: string): string {
     const known = this.#reasons.get(name);
     if (known !== undefined) return known;
@@ -94,6 +102,11 @@ export class Opinions {
       ? "it has no complete list of Nodes yet"
       : "it does not know that Node";
   }
+}
+
+/** A peer whose Node is not known goes by its key: no Node has such a name. */
+export function peerName({ node, publicKey }: PeerStatus): string {
+  return node ?? `key ${publicKey}`;
 }
 
 /** Sorted by both names. Two that could not be asked say nothing of each other. */
@@ -107,7 +120,7 @@ export function breaks({ nodes }: ClusterView): readonly Break[] {
     for (const b of opinions.slice(at + 1)) {
       const aSays = a.opinions.of(b.name);
       const bSays = b.opinions.of(a.name);
-      if (isBroken(aSays) || isBroken(bSays)) {
+      if (isBreak(aSays) || isBreak(bSays)) {
         found.push({ a: a.name, b: b.name, aSays, bSays });
       }
     }
@@ -115,6 +128,7 @@ export function breaks({ nodes }: ClusterView): readonly Break[] {
   return found;
 }
 
-function isBroken({ word }: Opinion): boolean {
+/** Does it say that there is no way? */
+export function isBreak({ word }: Opinion): boolean {
   return word === "down" || word === "absent";
 }

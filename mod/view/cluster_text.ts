@@ -9,9 +9,9 @@ import {
   breaks,
   type ClusterView,
   type NodeView,
-  type Opinion,
 } from "../core/cluster_view.ts";
 import type { PeerState } from "../core/peer_state.ts";
+import { opinionText } from "./opinion_text.ts";
 import { isHealthy, type TextOptions } from "./status_text.ts";
 import { type Column, table } from "./table.ts";
 import { fold, type Paint, shown } from "./text.ts";
@@ -133,15 +133,4 @@ function breaksOf(
     ]),
     ...(more > 0 ? [`… and ${more} more pairs: -o json has all`] : []),
   ];
-}
-
-function opinionText({ word, why }: Opinion): string {
-  const words = {
-    up: "up",
-    idle: "idle",
-    down: "down",
-    absent: "not a peer",
-    unasked: "nothing",
-  };
-  return why === "" ? words[word] : `${words[word]}: ${why}`;
 }

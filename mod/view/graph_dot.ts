@@ -7,43 +7,54 @@
 import {
   type Graph,
   type GraphNode,
-  graphText,
+  isOutcast,
   type Tunnel,
-  tunnelText,
 } from "./graph_model.ts";
-import { COLORS, MARKS, strokeWidth } from "./graph_style.ts";
+import { COLORS, lookOf, MARKS, strokeWidth } from "./graph_style.ts";
+import { fewLines, graphText, stateText, tunnelText } from "./graph_text.ts";
 import { plainText } from "./plain_text.ts";
 
 /** In order: solid, long dashes, short ones. Graphviz knows three. */
 const STYLES = {
   up: "solid",
   idle: "dashed",
+  old: "dashed",
   down: "dashed",
   absent: "dotted",
 };
 
 export function graphDot(graph: Graph): string {
+  const { lines, title } = fewLines(graph);
   return [
     "graph clusternet {",
-    `  graph [label=${quoted(`${graph.title}, ${graph.time}`)}, tooltip=${
+    `  graph [label=${quoted(title)}, tooltip=${
       quoted(graphText(graph))
     }, layout=circo, overlap=false, fontname="sans-serif"];`,
     '  node [shape=box, style=rounded, fontname="sans-serif"];',
     '  edge [fontname="sans-serif", fontsize=10];',
-    ...graph.nodes.map(nodeLine),
-    ...graph.tunnels.map((tunnel) => tunnelLine(tunnel)),
+    ...graph.nodes.map((node, at) =>
+      nodeLine(node, { at, outcast: isOutcast(graph, node) })
+    ),
+    ...lines.map((tunnel) => tunnelLine(tunnel)),
     "}",
     "",
   ].join("\n");
 }
 
-function nodeLine(node: GraphNode, at: number): string {
-  const { name, kind, ready, text } = node;
-  const well = ready !== false && kind !== "silent";
-  const note = kind === "silent" ? "\nnot asked" : well ? "" : "\nnot ready";
+function nodeLine(
+  { name, kind, ready, text, reason }: GraphNode,
+  { at, outcast }: { readonly at: number; readonly outcast: boolean },
+): string {
+  const well = ready !== false && kind !== "silent" && !outcast;
+  const notes = [
+    ...outcast ? ["nobody's peer"] : [],
+    ...kind === "silent" ? ["gave no answer"] : [],
+    ...ready === false ? ["not ready"] : [],
+  ];
+  const about = [name, text, reason].filter((each) => each !== "").join(": ");
   const attributes = [
-    `label=${quoted(name, note)}`,
-    `tooltip=${quoted(text === "" ? name : `${name}: ${text}`)}`,
+    `label=${quoted(name, notes.map((note) => `\n${note}`).join(""))}`,
+    `tooltip=${quoted(about)}`,
     ...kind === "asked" ? ["penwidth=2"] : [],
     ...kind === "silent" ? ['style="rounded,dashed"'] : [],
     ...well ? [] : [`color="${COLORS.down}"`],
@@ -53,15 +64,16 @@ function nodeLine(node: GraphNode, at: number): string {
 
 function tunnelLine(tunnel: Tunnel): string {
   const { a, b, state } = tunnel;
-  const mark = MARKS[state];
+  const look = lookOf(state, tunnel);
+  const mark = MARKS[look];
   const attributes = [
     `tooltip=${quoted(tunnelText(tunnel))}`,
-    `color="${COLORS[state]}"`,
-    `style=${STYLES[state]}`,
+    `color="${COLORS[look]}"`,
+    `style=${STYLES[look]}`,
     `penwidth=${strokeWidth(tunnel)}`,
     ...mark === "" ? [] : [
-      `label=${quoted(`${mark} ${state === "absent" ? "no peer" : state}`)}`,
-      `fontcolor="${COLORS[state]}"`,
+      `label=${quoted(`${mark} ${stateText(state)}`)}`,
+      `fontcolor="${COLORS[look]}"`,
     ],
   ];
   return `  n${a} -- n${b} [${attributes.join(", ")}];`;

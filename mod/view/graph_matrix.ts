@@ -1,189 +1,222 @@
 /**
- * Many Nodes: what one says of each, as cells in the order of their names, or
- * a row and a column for each Node. What is broken is marked by a shape too,
- * and listed by name beneath.
+ * Many Nodes: what one says of each, as cells in the order of their names; or
+ * what each says of each, a row for who says it and a column for of whom. What
+ * is broken is marked by a shape too. However much is broken, the picture stays
+ * within some MB: neighbours that look alike are one shape, and have one title.
  *
  * @module
  */
 
 import {
   type Graph,
-  isBroken,
-  TOLD,
+  type GraphNode,
+  isMesh,
+  isOutcast,
   type Tunnel,
-  type TunnelState,
-  tunnelText,
 } from "./graph_model.ts";
+import { classesOf, COLORS, type Look, lookOf, LOOKS } from "./graph_style.ts";
 import type { Body } from "./graph_svg.ts";
-import { COLORS } from "./graph_style.ts";
+import { stateText, tunnelText } from "./graph_text.ts";
 import { shortened, xmlText } from "./plain_text.ts";
 
 /** Cells in a row where there is one Node's view. */
 const COLUMNS = 25;
 
 const CELL = 22;
-const LABEL = 120;
-const ROW = 18;
+const LABEL = 130;
+const LABEL_LETTERS = 18;
 
-/** Nodes up to which each row of the square has its name beside it. */
-const NAMED_ROWS = 100;
+/** Pixels from one name of a row to the next. */
+const LABEL_ROW = 12;
+
+/** Nodes up to which the cells of the square stand apart, and are large. */
+const LARGE_ROWS = 100;
+
+/** Shapes that have a title; of more, those that come last have none. */
+const TITLES = 2_000;
 
 export function matrixBody(graph: Graph): Body {
-  const asked = graph.nodes.filter(({ kind }) => kind === "asked");
-  const body = asked.length === 1 ? cells(graph) : square(graph);
-  const told = brokenLines(graph, body.height + 24);
-  return {
-    width: Math.max(body.width, told.length === 0 ? 0 : 560),
-    height: body.height + (told.length === 0 ? 0 : 24 + told.length * ROW),
-    lines: [...body.lines, ...told],
-  };
+  return isMesh(graph) ? square(graph) : cells(graph);
 }
 
-interface Square {
+export interface Box {
   readonly x: number;
   readonly y: number;
-  readonly size: number;
+  readonly width: number;
+  readonly height: number;
 }
 
-function cells(graph: Graph): Body {
-  const rows = Math.ceil(graph.tunnels.length / COLUMNS);
-  const own = graph.nodes.findIndex(({ kind }) => kind === "asked");
+function cells({ nodes, tunnels }: Graph): Body {
+  const rows = Math.ceil(tunnels.length / COLUMNS);
+  const own = nodes.findIndex(({ kind }) => kind !== "seen");
   return {
     width: 24 + COLUMNS * CELL,
     height: 12 + rows * CELL,
-    lines: graph.tunnels.map((tunnel, at) => {
+    lines: tunnels.map((tunnel, at) => {
       const other = tunnel.a === own ? tunnel.b : tunnel.a;
-      const name = graph.nodes[other]?.name ?? "";
-      return cell(tunnel, `${name}: ${tunnelText(tunnel)}`, {
+      const text = `${nodes[other]?.name}: ${tunnelText(tunnel)}`;
+      return cell(lookOf(tunnel.state, tunnel), text, {
         x: 12 + (at % COLUMNS) * CELL,
         y: 6 + Math.floor(at / COLUMNS) * CELL,
-        size: CELL - 3,
+        width: CELL - 3,
+        height: CELL - 3,
       });
     }),
   };
 }
 
-/** The whole square, for eyes that follow a row; each tunnel stands in it twice. */
+/** Cells of one row that look alike, next to each other. */
+interface Run {
+  readonly look: Look;
+  readonly row: number;
+  readonly from: number;
+  /** Not included. */
+  readonly to: number;
+}
+
 function square(graph: Graph): Body {
-  const { nodes, tunnels } = graph;
-  const named = nodes.length <= NAMED_ROWS;
-  const size = named ? 12 : 6;
-  const left = named ? LABEL : 12;
-  const whole: string[] = [];
-  const broken: string[] = [];
-  const paths = new Map<TunnelState, string[]>();
-  for (const tunnel of tunnels) {
-    for (const [row, column] of [[tunnel.a, tunnel.b], [tunnel.b, tunnel.a]]) {
-      const place = {
-        x: left + (column ?? 0) * size,
-        y: 6 + (row ?? 0) * size,
-        size: size - 1,
-      };
-      if (isBroken(tunnel)) {
-        const names = [nodes[tunnel.a]?.name, nodes[tunnel.b]?.name];
-        const text = `${names.join(" and ")}: ${tunnelText(tunnel)}`;
-        broken.push(cell(tunnel, text, place));
-      } else {
-        const path = paths.get(tunnel.state) ?? [];
-        paths.set(tunnel.state, path);
-        path.push(filling(tunnel.state, place));
-      }
+  const { nodes } = graph;
+  const large = nodes.length <= LARGE_ROWS;
+  const size = large
+    ? 12
+    : Math.max(1, Math.min(6, Math.floor(3_000 / nodes.length)));
+  const gap = size > 3 ? 1 : 0;
+  const paths = new Map<Look, string[]>();
+  const titled: string[] = [];
+  for (const run of runsOf(graph, !large)) {
+    const { look, row, from, to } = run;
+    const box = {
+      x: LABEL + from * size,
+      y: 6 + row * size,
+      width: (to - from) * size - gap,
+      height: size - gap,
+    };
+    const broken = look === "down" || look === "absent";
+    if (broken && titled.length < TITLES) {
+      titled.push(cell(look, runText(run, nodes), box));
+    } else {
+      const path = paths.get(look) ?? [];
+      paths.set(look, path);
+      path.push(outline(look, box));
     }
   }
-  for (const [state, path] of paths) {
-    whole.push(
-      `<path class="${state}" color="${COLORS[state]}" fill="currentColor" d="${
-        path.join("")
-      }"/>`,
-    );
-  }
-  const labels = !named
-    ? []
-    : nodes.map(({ name }, at) =>
-      `<text class="ink" x="${left - 6}" y="${
-        6 + at * size + 9
-      }" text-anchor="end" font-size="10" fill="#1f2328">${
-        xmlText(shortened(name, LABEL_LETTERS))
-      }</text>`
-    );
   return {
-    width: left + nodes.length * size + 12,
+    width: LABEL + nodes.length * size + 12,
     height: 12 + nodes.length * size,
-    lines: [...labels, ...whole, ...broken],
+    lines: [
+      ...labels(graph, size),
+      ...[...paths].map(([look, path]) =>
+        `<path class="${classesOf(look)}" color="${
+          COLORS[look]
+        }" fill="currentColor" fill-rule="evenodd" d="${path.join("")}"/>`
+      ),
+      ...titled,
+    ],
   };
 }
 
-const LABEL_LETTERS = 18;
-
-/** Full for a session, the lower half where it is idle. */
-function filling(state: TunnelState, { x, y, size }: Square): string {
-  const top = state === "idle" ? Math.ceil(size / 2) : 0;
-  return `M${x} ${y + top}h${size}v${size - top}h-${size}z`;
-}
-
-function cell(
-  { state }: Pick<Tunnel, "state">,
-  text: string,
-  place: Square,
-): string {
-  return [
-    `<g class="cell ${state}" color="${COLORS[state]}">`,
-    `<title>${xmlText(text)}</title>`,
-    shape(state, place),
-    "</g>",
-  ].join("");
-}
-
-function shape(state: TunnelState, place: Square): string {
-  const { x, y, size } = place;
-  const right = x + size;
-  const bottom = y + size;
-  switch (state) {
-    case "up":
-    case "idle":
-      return `<path fill="currentColor" d="${filling(state, place)}"/>`;
-    case "down":
-      return `<path fill="currentColor" d="${
-        filling(state, place)
-      }"/><path class="cross" stroke="#ffffff" stroke-width="${
-        size > 12 ? 2.5 : 1
-      }" d="M${x + 2} ${y + 2}L${right - 2} ${bottom - 2}M${right - 2} ${
-        y + 2
-      }L${x + 2} ${bottom - 2}"/>`;
-    case "absent":
-      return `<rect class="hollow" x="${x + 1}" y="${y + 1}" width="${
-        size - 2
-      }" height="${
-        size - 2
-      }" fill="none" stroke="currentColor" stroke-width="2"/>`;
+/** Of a Node that could not be asked there are none. @param merge neighbours are one */
+function* runsOf({ nodes, tunnels }: Graph, merge: boolean): Generator<Run> {
+  const { length } = nodes;
+  /** Places in `LOOKS`, from 1; 0: nothing is said. */
+  const looks = new Uint8Array(length * length);
+  const set = (row: number, column: number, tunnel: Tunnel): void => {
+    const { word } = row === tunnel.a ? tunnel.aSays : tunnel.bSays;
+    if (word === "unasked") return;
+    looks[row * length + column] = 1 + LOOKS.indexOf(lookOf(word, tunnel));
+  };
+  for (const tunnel of tunnels) {
+    set(tunnel.a, tunnel.b, tunnel);
+    set(tunnel.b, tunnel.a, tunnel);
+  }
+  for (let row = 0; row < length; row++) {
+    for (let from = 0, to = 0; from < length; from = to) {
+      const look = looks[row * length + from] ?? 0;
+      to = from + 1;
+      while (merge && to < length && looks[row * length + to] === look) to++;
+      const found = LOOKS[look - 1];
+      if (found !== undefined) yield { look: found, row, from, to };
+    }
   }
 }
 
-function brokenLines(graph: Graph, top: number): readonly string[] {
-  const { nodes } = graph;
-  const own = nodes.filter(({ kind }) => kind === "asked");
-  const name = (at: number): string => {
-    const { name, kind } = nodes[at] ?? { name: "", kind: "seen" };
-    return own.length === 1 && kind === "asked" ? "" : shortened(name, 24);
-  };
-  const broken = graph.tunnels.filter(isBroken);
-  const lines = broken.slice(0, TOLD).map((tunnel) => ({
-    state: tunnel.state,
-    text: `${
-      [name(tunnel.a), name(tunnel.b)].filter((each) => each !== "").join(
-        " – ",
-      )
-    }: ${tunnelText(tunnel)}`,
-  }));
-  const all = broken.length > TOLD
-    ? [...lines, {
-      state: "down" as const,
-      text: `and ${broken.length - TOLD} more`,
-    }]
-    : lines;
-  return all.map(({ state, text }, at) =>
-    `<text class="${state}" x="12" y="${top + at * ROW}" color="${
-      COLORS[state]
-    }" fill="currentColor">${xmlText(shortened(text, 80))}</text>`
-  );
+function runText(
+  { look, row, from, to }: Run,
+  nodes: readonly GraphNode[],
+): string {
+  const name = (at: number): string => nodes[at]?.name ?? "";
+  const whom = to - from === 1
+    ? name(from)
+    : `${name(from)} to ${name(to - 1)}`;
+  const word = look === "old" ? "idle" : stateText(look);
+  return `${name(row)} says of ${whom}: ${word}`;
+}
+
+/** As many as there is room for; that of a Node with something amiss is marked. */
+function labels(graph: Graph, size: number): readonly string[] {
+  const step = Math.ceil(LABEL_ROW / size);
+  return graph.nodes.flatMap((node, at) => {
+    if (at % step > 0) return [];
+    const ill = node.kind === "silent" || isOutcast(graph, node);
+    const name = `${ill ? "! " : ""}${shortened(node.name, LABEL_LETTERS)}`;
+    const y = 6 + at * size + Math.max(8, Math.round(size * 0.75));
+    return [
+      `<text ${
+        ill
+          ? `class="ill" color="${COLORS.down}" fill="currentColor"`
+          : 'class="ink" fill="#1f2328"'
+      } x="${LABEL - 6}" y="${y}" text-anchor="end" font-size="10">${
+        xmlText(name)
+      }</text>`,
+    ];
+  });
+}
+
+function cell(look: Look, text: string, box: Box): string {
+  return `<g class="cell ${classesOf(look)}" color="${COLORS[look]}"><title>${
+    xmlText(text)
+  }</title>${shape(look, box)}</g>`;
+}
+
+/** Full for a session, less of it the longer nobody speaks; crossed, or hollow. */
+export function shape(look: Look, box: Box): string {
+  const path = `<path fill="currentColor" fill-rule="evenodd" d="${
+    outline(look, box)
+  }"/>`;
+  const { x, y, width, height } = box;
+  if (look !== "down" || width !== height) return path;
+  const right = x + width;
+  const bottom = y + height;
+  return `${path}<path class="cross" stroke="#ffffff" stroke-width="${
+    height > 12 ? 2.5 : 1
+  }" d="M${x + 2} ${y + 2}L${right - 2} ${bottom - 2}M${right - 2} ${y + 2}L${
+    x + 2
+  } ${bottom - 2}"/>`;
+}
+
+/** What is `down` in a row of several is struck through. */
+function outline(look: Look, { x, y, width, height }: Box): string {
+  const bar = (top: number, high: number): string =>
+    `M${x} ${y + top}h${width}v${high}h-${width}z`;
+  switch (look) {
+    case "up":
+      return bar(0, height);
+    case "idle":
+      return bar(Math.ceil(height / 2), height - Math.ceil(height / 2));
+    case "old":
+      return bar(height - Math.ceil(height / 4), Math.ceil(height / 4));
+    case "down": {
+      if (width === height || height < 3) return bar(0, height);
+      const half = Math.floor(height / 2);
+      return bar(0, half) + bar(half + 1, height - half - 1);
+    }
+    case "absent": {
+      const edge = height > 12 ? 2 : 1;
+      const inner = { width: width - 2 * edge, height: height - 2 * edge };
+      if (inner.width < 1 || inner.height < 1) return bar(0, height);
+      return `${bar(0, height)}M${x + edge} ${
+        y + edge
+      }h${inner.width}v${inner.height}h-${inner.width}z`;
+    }
+  }
 }

@@ -7,45 +7,54 @@
 import {
   type Graph,
   type GraphNode,
-  graphText,
   isBroken,
+  isOutcast,
   type Tunnel,
 } from "./graph_model.ts";
-import { COLORS, DASHES, MARKS, strokeWidth } from "./graph_style.ts";
+import { COLORS, DASHES, lookOf, MARKS, strokeWidth } from "./graph_style.ts";
+import { fewLines, graphText, stateText } from "./graph_text.ts";
 import { plainText } from "./plain_text.ts";
 
 export function graphMermaid(graph: Graph): string {
+  const { lines, title } = fewLines(graph);
   return [
     "flowchart LR",
-    `  accTitle: ${oneLine(`${graph.title}, ${graph.time}`)}`,
+    `  accTitle: ${oneLine(title)}`,
     `  accDescr: ${oneLine(graphText(graph))}`,
-    ...graph.nodes.map(nodeLine),
-    ...graph.tunnels.map(tunnelLine),
-    ...graph.tunnels.map(styleLine),
+    ...graph.nodes.map((node, at) =>
+      nodeLine(node, { at, outcast: isOutcast(graph, node) })
+    ),
+    ...lines.map(tunnelLine),
+    ...lines.map(styleLine),
     `  classDef broken stroke:${COLORS.down},stroke-width:2px,stroke-dasharray:4 4`,
     "",
   ].join("\n");
 }
 
-function nodeLine({ name, kind, ready }: GraphNode, at: number): string {
-  const silent = kind === "silent";
-  const note = silent ? " (not asked)" : ready === false ? " (not ready)" : "";
+function nodeLine(
+  { name, kind, ready }: GraphNode,
+  { at, outcast }: { readonly at: number; readonly outcast: boolean },
+): string {
+  const note = [
+    ...outcast ? [" (nobody's peer)"] : [],
+    ...kind === "silent" ? [" (gave no answer)"] : [],
+    ...ready === false ? [" (not ready)"] : [],
+  ].join("");
   return `  n${at}["${escaped(name + note)}"]${note === "" ? "" : ":::broken"}`;
 }
 
 function tunnelLine(tunnel: Tunnel): string {
   const { a, b, state } = tunnel;
-  const word = state === "absent" ? "no peer" : state;
-  const text = `"${escaped(`${MARKS[state]} ${word}`.trim())}"`;
+  const text = `"${escaped(`${MARKS[state]} ${stateText(state)}`.trim())}"`;
   return isBroken(tunnel)
     ? `  n${a} x--x|${text}| n${b}`
     : `  n${a} ---|${text}| n${b}`;
 }
 
 function styleLine(tunnel: Tunnel, at: number): string {
-  const { state } = tunnel;
-  const dash = DASHES[state] === "" ? "" : `,stroke-dasharray:${DASHES[state]}`;
-  return `  linkStyle ${at} stroke:${COLORS[state]},stroke-width:${
+  const look = lookOf(tunnel.state, tunnel);
+  const dash = DASHES[look] === "" ? "" : `,stroke-dasharray:${DASHES[look]}`;
+  return `  linkStyle ${at} stroke:${COLORS[look]},stroke-width:${
     strokeWidth(tunnel)
   }px${dash}`;
 }

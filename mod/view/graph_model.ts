@@ -6,9 +6,17 @@
  * @module
  */
 
+import {
+  type ClusterView,
+  isBreak,
+  type NodeAnswer,
+  type Opinion,
+  Opinions,
+  peerName,
+} from "../core/cluster_view.ts";
 import type { PeerState } from "../core/peer_state.ts";
-import type { PeerStatus, Status } from "../core/status.ts";
-import { bytesText, durationText } from "./units.ts";
+import type { Status } from "../core/status.ts";
+import { opinionText } from "./opinion_text.ts";
 
 /** Of `Graph.schema`. */
 export const GRAPH_SCHEMA = 1;
@@ -18,13 +26,10 @@ export const TUNNEL_STATES = ["down", "absent", "idle", "up"] as const;
 
 export type TunnelState = PeerState | "absent";
 
-/** What one Node's agent has said. */
+/** What one Node's agent has said, or why it could not be asked. */
 export interface Report {
   readonly node: string;
-  /** `undefined`: it could not be asked. */
-  readonly status: Status | undefined;
-  /** Why not; "" where it could. */
-  readonly why: string;
+  readonly answer: NodeAnswer;
 }
 
 export interface GraphNode {
@@ -35,6 +40,10 @@ export interface GraphNode {
   readonly ready: boolean | null;
   /** "OK, 12 peers", or why it could not be asked, or "". */
   readonly text: string;
+  /** Does another that was asked have it as a peer? `null`: no other was asked. */
+  readonly peer: boolean | null;
+  /** Why nobody has it as a peer, in a sentence; "" where somebody has. */
+  readonly reason: string;
 }
 
 export interface Tunnel {
@@ -43,6 +52,9 @@ export interface Tunnel {
   readonly b: number;
   /** The worse one, where both have said something. */
   readonly state: TunnelState;
+  /** What `a` says of `b`, and `b` of `a`. */
+  readonly aSays: Opinion;
+  readonly bSays: Opinion;
   /** Since the youngest handshake. `null`: there has been none. */
   readonly handshakeSeconds: number | null;
   /** Bytes from `a` to `b` and back, as the one who knows of more of them has it. */
@@ -64,11 +76,19 @@ export interface Graph {
 }
 
 export function graphOfOne(status: Status): Graph {
-  const report = { node: status.node.name, status, why: "" };
-  return graphOf([report], {
+  const answer = { kind: "status", status } as const;
+  return graphOf([{ node: status.node.name, answer }], {
     title: `Tunnels of ${status.node.name}`,
     time: status.time,
   });
+}
+
+export function graphOfCluster({ nodes, server, time }: ClusterView): Graph {
+  const reports = nodes.map(({ node, answer }) => ({
+    node: node.name,
+    answer,
+  }));
+  return graphOf(reports, { title: `Tunnels of ${server}`, time });
 }
 
 export function graphOf(
@@ -76,171 +96,179 @@ export function graphOf(
   { title, time }: { readonly title: string; readonly time: string },
 ): Graph {
   const asked = new Map(reports.map((report) => [report.node, report]));
-  const names = [...namesIn(reports)].sort();
-  const places = new Map(names.map((name, at) => [name, at]));
-  const tunnels = new Map<number, Tunnel>();
-  for (const { node, status } of reports) {
-    const from = places.get(node);
-    if (from === undefined || status === undefined) continue;
-    for (const said of sayings(status)) {
-      const to = places.get(said.name);
-      if (to === undefined || to === from) continue;
-      const key = Math.min(from, to) * names.length + Math.max(from, to);
-      tunnels.set(key, merged(tunnels.get(key), tunnelFrom(said, from, to)));
-    }
-  }
+  const ends = [...namesIn(reports)].sort().map((name): End => {
+    const report = asked.get(name);
+    const opinions = report === undefined ? undefined : new Opinions(report);
+    return { name, report, opinions };
+  });
+  const tunnels = [...tunnelsOf(ends)];
+  const outcasts = outcastsOf(ends, tunnels);
   return {
     schema: GRAPH_SCHEMA,
     title,
     time,
-    nodes: names.map((name) => nodeOf(name, asked.get(name))),
-    tunnels: [...tunnels].sort(([a], [b]) => a - b).map(([, one]) => one),
+    nodes: ends.map((end, at) => ({ ...nodeOf(end), ...outcasts[at] ?? FREE })),
+    tunnels,
   };
-}
-
-/** A peer whose Node is not known goes by its key. */
-function nameOf({ node, publicKey }: PeerStatus): string {
-  return node ?? `key ${publicKey}`;
 }
 
 function namesIn(reports: readonly Report[]): ReadonlySet<string> {
   const names = new Set<string>();
-  for (const { node, status } of reports) {
+  for (const { node, answer } of reports) {
     names.add(node);
-    for (const peer of status?.peers ?? []) names.add(nameOf(peer));
-    for (const finding of status?.findings ?? []) names.add(finding.node);
+    if (answer.kind === "none") continue;
+    for (const peer of answer.status.peers) names.add(peerName(peer));
+    for (const finding of answer.status.findings) names.add(finding.node);
   }
   return names;
 }
 
-function nodeOf(name: string, report: Report | undefined): GraphNode {
+interface End {
+  readonly name: string;
+  /** `undefined`: others speak of it. */
+  readonly report: Report | undefined;
+  readonly opinions: Opinions | undefined;
+}
+
+function nodeOf(
+  { name, report }: End,
+): Pick<GraphNode, "name" | "kind" | "ready" | "text"> {
   if (report === undefined) {
     return { name, kind: "seen", ready: null, text: "" };
   }
-  const { status, why } = report;
-  if (status === undefined) {
-    return { name, kind: "silent", ready: null, text: why };
+  const { answer } = report;
+  if (answer.kind === "none") {
+    return { name, kind: "silent", ready: null, text: answer.why };
   }
-  const { ready, text } = status.health;
+  const { ready, text } = answer.status.health;
   return { name, kind: "asked", ready, text };
 }
 
-interface Saying {
-  readonly name: string;
-  readonly state: TunnelState;
-  readonly handshakeSeconds: number | null;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  readonly why: string;
-}
-
-function* sayings(status: Status): Generator<Saying> {
-  for (const peer of status.peers) {
-    const { state, handshakeSeconds, sentBytes, receivedBytes } = peer;
-    const failure = state === "down" ? peer.probe?.failure ?? "" : "";
-    const why = failure === "" ? "" : `${status.node.name}: ${failure}`;
-    const name = nameOf(peer);
-    yield { name, state, handshakeSeconds, sentBytes, receivedBytes, why };
-  }
-  for (const { node, peer, reasons } of status.findings) {
-    if (peer) continue;
-    yield {
-      name: node,
-      state: "absent",
-      handshakeSeconds: null,
-      sentBytes: 0,
-      receivedBytes: 0,
-      why: reasons.map(({ text }) => text).join("; "),
-    };
+function* tunnelsOf(ends: readonly End[]): Generator<Tunnel> {
+  for (const [a, one] of ends.entries()) {
+    for (let b = a + 1; b < ends.length; b++) {
+      const other = ends[b];
+      if (other === undefined) continue;
+      const aSays = saying(one, other);
+      const bSays = saying(other, one);
+      if (isSaid(aSays) || isSaid(bSays)) {
+        yield tunnelOf([one, other], { a, b, aSays, bSays });
+      }
+    }
   }
 }
 
-function tunnelFrom(said: Saying, from: number, to: number): Tunnel {
-  const { state, handshakeSeconds, sentBytes, receivedBytes, why } = said;
-  const forth = from < to;
-  return {
-    a: forth ? from : to,
-    b: forth ? to : from,
-    state,
-    handshakeSeconds,
-    aToBBytes: forth ? sentBytes : receivedBytes,
-    bToABytes: forth ? receivedBytes : sentBytes,
-    why,
-  };
+const NOT_ASKED: Opinion = { word: "unasked", why: "" };
+
+/** Of one that is no Node nobody says that it is missing. */
+function saying({ opinions }: End, { name, report }: End): Opinion {
+  if (opinions === undefined) return NOT_ASKED;
+  return report === undefined && !opinions.knows(name)
+    ? NOT_ASKED
+    : opinions.of(name);
 }
 
-function merged(one: Tunnel | undefined, other: Tunnel): Tunnel {
-  if (one === undefined) return other;
-  const ages = [one.handshakeSeconds, other.handshakeSeconds]
-    .filter((age) => age !== null);
+function isSaid({ word }: Opinion): boolean {
+  return word !== "unasked";
+}
+
+function tunnelOf(
+  [one, other]: readonly [End, End],
+  said: Pick<Tunnel, "a" | "b" | "aSays" | "bSays">,
+): Tunnel {
+  const { aSays, bSays } = said;
+  const forth = one.opinions?.peer(other.name);
+  const back = other.opinions?.peer(one.name);
+  const ages = [forth, back].flatMap((peer) => peer?.handshakeSeconds ?? []);
   return {
-    ...one,
-    state: worst([one.state, other.state]),
+    ...said,
+    state:
+      TUNNEL_STATES.find((state) =>
+        state === aSays.word || state === bSays.word
+      ) ?? "up",
     handshakeSeconds: ages.length === 0 ? null : Math.min(...ages),
-    aToBBytes: Math.max(one.aToBBytes, other.aToBBytes),
-    bToABytes: Math.max(one.bToABytes, other.bToABytes),
-    why: [...new Set([one.why, other.why])].filter((why) => why !== "")
-      .join("; "),
+    aToBBytes: most(forth?.sentBytes, back?.receivedBytes),
+    bToABytes: most(forth?.receivedBytes, back?.sentBytes),
+    why: whyOf([one, other], said),
   };
 }
 
-function worst(states: readonly TunnelState[]): TunnelState {
-  return TUNNEL_STATES.find((state) => states.includes(state)) ?? "up";
+function most(...counts: readonly (number | undefined)[]): number {
+  return Math.max(...counts.map((count) => count ?? 0));
+}
+
+/** Where both were to be asked, what each says; else what the one says. */
+function whyOf(
+  [one, other]: readonly [End, End],
+  { aSays, bSays }: Pick<Tunnel, "aSays" | "bSays">,
+): string {
+  const broken = [aSays, bSays].filter(isBreak);
+  const [first] = broken;
+  if (first === undefined) return "";
+  if (one.report !== undefined && other.report !== undefined) {
+    return `${one.name} says ${opinionText(aSays)}; ${other.name} says ${
+      opinionText(bSays)
+    }`;
+  }
+  const teller = one.report === undefined ? other : one;
+  if (first.word === "absent" || first.why === "") return first.why;
+  return `${teller.name}: ${first.why}`;
+}
+
+type Standing = Pick<GraphNode, "peer" | "reason">;
+
+const FREE: Standing = { peer: null, reason: "" };
+
+/** In the order of the Nodes: whether anybody has them as a peer, and why not. */
+function outcastsOf(
+  ends: readonly End[],
+  tunnels: readonly Tunnel[],
+): readonly Standing[] {
+  const said = ends.map((): Opinion[] => []);
+  for (const { a, b, aSays, bSays } of tunnels) {
+    if (isSaid(aSays)) said[b]?.push(aSays);
+    if (isSaid(bSays)) said[a]?.push(bSays);
+  }
+  return said.map((opinions) => {
+    if (opinions.length === 0) return FREE;
+    const peer = opinions.some(({ word }) => word !== "absent");
+    return { peer, reason: peer ? "" : commonest(opinions) };
+  });
+}
+
+function commonest(opinions: readonly Opinion[]): string {
+  const counts = Map.groupBy(opinions, ({ why }) => why);
+  const [most = ["", []]] = [...counts]
+    .sort(([a, some], [b, others]) =>
+      others.length - some.length || (a < b ? -1 : 1)
+    );
+  return most[0];
 }
 
 /** Is it one that somebody has to look at? */
-export function isBroken({ state }: Tunnel): boolean {
+export function isBroken({ state }: Pick<Tunnel, "state">): boolean {
   return state === "down" || state === "absent";
 }
 
-/** "12 s", or "never". */
-export function ageText(handshakeSeconds: number | null): string {
-  return handshakeSeconds === null ? "never" : durationText(handshakeSeconds);
+/**
+ * Where many were asked, a Node that is nobody's peer is told of once, and not
+ * by a line from each.
+ */
+export function isOutcast(graph: Graph, node: GraphNode): boolean {
+  return node.peer === false && isMesh(graph);
 }
 
-/** "up, handshake 12 s ago, 3.40 MiB" */
-export function tunnelText(
-  { state, handshakeSeconds, aToBBytes, bToABytes, why }: Tunnel,
-): string {
-  if (state === "absent") return why === "" ? "no peer" : `no peer: ${why}`;
-  const age = handshakeSeconds === null
-    ? "no handshake"
-    : `handshake ${ageText(handshakeSeconds)} ago`;
-  const text = `${state}, ${age}, ${bytesText(aToBBytes + bToABytes)}`;
-  return why === "" ? text : `${text}: ${why}`;
+/** Was more than one Node to be asked? */
+export function isMesh({ nodes }: Graph): boolean {
+  let reported = 0;
+  for (const { kind } of nodes) {
+    if (kind !== "seen" && ++reported > 1) return true;
+  }
+  return false;
 }
 
-/** How many there are of each state, those that there are none of left out: "2 up, 1 down". */
-export function countsText({ tunnels }: Graph): string {
-  const counts = TUNNEL_STATES.map((state) => ({
-    state,
-    count: tunnels.filter((tunnel) => tunnel.state === state).length,
-  })).filter(({ count }) => count > 0).reverse();
-  if (counts.length === 0) return "no tunnels";
-  return counts.map(({ state, count }) =>
-    `${count} ${state === "absent" ? "no peer" : state}`
-  ).join(", ");
+/** Those that are drawn as lines, and told one by one: without those of outcasts. */
+export function linesOf(graph: Graph): readonly Tunnel[] {
+  const outcast = graph.nodes.map((node) => isOutcast(graph, node));
+  return graph.tunnels.filter(({ a, b }) => !outcast[a] && !outcast[b]);
 }
-
-/** What the picture says, for those who do not see it. The broken ones first, by name. */
-export function graphText(graph: Graph): string {
-  const { nodes, tunnels } = graph;
-  const broken = tunnels.filter(isBroken);
-  const named = broken.slice(0, TOLD).map((tunnel) =>
-    `${nodes[tunnel.a]?.name} and ${nodes[tunnel.b]?.name}: ${
-      tunnelText(tunnel)
-    }.`
-  );
-  const silent = nodes.filter(({ kind }) => kind === "silent");
-  return [
-    `${nodes.length} Nodes, ${tunnels.length} tunnels: ${countsText(graph)}.`,
-    ...named,
-    ...broken.length > TOLD ? [`And ${broken.length - TOLD} more.`] : [],
-    ...silent.slice(0, TOLD).map(({ name, text }) =>
-      `${name} could not be asked: ${text}.`
-    ),
-  ].join(" ");
-}
-
-/** Of the broken ones as many are named. */
-export const TOLD = 20;

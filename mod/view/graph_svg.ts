@@ -8,19 +8,29 @@
  * @module
  */
 
-import { matrixBody } from "./graph_matrix.ts";
+import { matrixBody, shape } from "./graph_matrix.ts";
 import {
-  ageText,
   type Graph,
   type GraphNode,
-  graphText,
+  isMesh,
+  isOutcast,
+  linesOf,
   type Tunnel,
-  TUNNEL_STATES,
-  type TunnelState,
-  tunnelText,
 } from "./graph_model.ts";
-import { COLORS, DASHES, LEGEND, MARKS, strokeWidth } from "./graph_style.ts";
+import {
+  classesOf,
+  COLORS,
+  DASHES,
+  LEGEND,
+  type Look,
+  lookOf,
+  LOOKS,
+  MARKS,
+  strokeWidth,
+} from "./graph_style.ts";
+import { ageText, amissOf, graphText, tunnelText } from "./graph_text.ts";
 import { shortened, xmlText } from "./plain_text.ts";
+import { fold } from "./text.ts";
 import { bytesText } from "./units.ts";
 
 /** Nodes that a circle holds; of more the labels would lie on each other. */
@@ -43,12 +53,13 @@ const LABEL_WIDTH = 136;
 const LABEL_LETTERS = 16;
 
 export function graphSvg(graph: Graph): string {
-  const body = graph.nodes.length <= CIRCLE_LIMIT
-    ? circleBody(graph)
-    : matrixBody(graph);
-  const width = Math.max(body.width, LEGEND_WIDTH, 420);
-  const legend = legendLines(TITLE_HEIGHT + body.height);
-  const height = TITLE_HEIGHT + body.height + legend.height;
+  const round = graph.nodes.length <= CIRCLE_LIMIT;
+  const body = round ? circleBody(graph) : matrixBody(graph);
+  const width = Math.max(body.width, LEGEND_WIDTH, 480);
+  const amiss = amissLines(graph, { top: TITLE_HEIGHT + body.height, width });
+  const above = TITLE_HEIGHT + body.height + amiss.height;
+  const legend = legendLines(above, legendOf(graph, round));
+  const height = above + legend.height;
   const left = Math.round((width - body.width) / 2);
   const { title, time } = graph;
   return [
@@ -65,6 +76,7 @@ export function graphSvg(graph: Graph): string {
     `<g transform="translate(${left} ${TITLE_HEIGHT})">`,
     ...body.lines,
     "</g>",
+    ...amiss.lines,
     ...legend.lines,
     "</svg>",
     "",
@@ -77,9 +89,10 @@ interface Place {
 }
 
 function circleBody(graph: Graph): Body {
-  const { nodes, tunnels } = graph;
-  const asked = nodes.flatMap(({ kind }, at) => kind === "asked" ? [at] : []);
-  const hub = asked.length === 1 && nodes.length > 2 ? asked[0] : undefined;
+  const { nodes } = graph;
+  const alone = !isMesh(graph) && nodes.length > 2;
+  const own = nodes.findIndex(({ kind }) => kind !== "seen");
+  const hub = alone && own >= 0 ? own : undefined;
   const around = nodes.length - (hub === undefined ? 0 : 1);
   const circle = Math.max(120, Math.round(around * LABEL_WIDTH / 2 / Math.PI));
   const middle = circle + LABEL_WIDTH / 2 + 8;
@@ -93,10 +106,11 @@ function circleBody(graph: Graph): Body {
     width: 2 * middle,
     height,
     lines: [
-      ...tunnels.map((tunnel) => tunnelLine(tunnel, places)),
+      ...linesOf(graph).map((tunnel) => tunnelLine(tunnel, places)),
       ...nodes.map((node, at) =>
         nodeLine(node, places[at] ?? { x: 0, y: 0 }, {
           own: node.kind === "asked",
+          outcast: isOutcast(graph, node),
           text: at === hub ? "" : noteOf(graph, { at, hub }),
         })
       ),
@@ -120,16 +134,14 @@ function tunnelLine(tunnel: Tunnel, places: readonly Place[]): string {
   const { a, b, state } = tunnel;
   const from = places[a] ?? { x: 0, y: 0 };
   const to = places[b] ?? from;
-  const dash = DASHES[state] === ""
-    ? ""
-    : ` stroke-dasharray="${DASHES[state]}"`;
+  const look = lookOf(state, tunnel);
   return [
-    `<g class="tunnel ${state}" color="${COLORS[state]}">`,
+    `<g class="tunnel ${classesOf(look)}" color="${COLORS[look]}">`,
     `<title>${xmlText(tunnelText(tunnel))}</title>`,
     `<line x1="${from.x}" y1="${from.y}" x2="${to.x}" y2="${to.y}" stroke="currentColor" stroke-width="${
       strokeWidth(tunnel)
-    }"${dash}/>`,
-    ...markLines(state, {
+    }"${dashOf(look)}/>`,
+    ...markLines(look, {
       x: Math.round((from.x + to.x) / 2),
       y: Math.round((from.y + to.y) / 2),
     }),
@@ -137,8 +149,12 @@ function tunnelLine(tunnel: Tunnel, places: readonly Place[]): string {
   ].join("");
 }
 
-function markLines(state: TunnelState, { x, y }: Place): readonly string[] {
-  const mark = MARKS[state];
+function dashOf(look: Look): string {
+  return DASHES[look] === "" ? "" : ` stroke-dasharray="${DASHES[look]}"`;
+}
+
+function markLines(look: Look, { x, y }: Place): readonly string[] {
+  const mark = MARKS[look];
   if (mark === "") return [];
   return [
     `<circle class="mark" cx="${x}" cy="${y}" r="9" fill="#ffffff" stroke="currentColor" stroke-width="2"/>`,
@@ -149,15 +165,20 @@ function markLines(state: TunnelState, { x, y }: Place): readonly string[] {
 }
 
 function nodeLine(
-  { name, kind, ready, text }: GraphNode,
+  { name, kind, ready, text, reason }: GraphNode,
   { x, y }: Place,
-  note: { readonly own: boolean; readonly text: string },
+  note: {
+    readonly own: boolean;
+    readonly outcast: boolean;
+    readonly text: string;
+  },
 ): string {
-  const ill = ready === false || kind === "silent";
+  const ill = ready === false || kind === "silent" || note.outcast;
   const color = ill ? COLORS.down : note.own ? "#0550ae" : "#57606a";
   const state = ill ? "ill" : note.own ? "own" : "seen";
   const dash = kind === "silent" ? ' stroke-dasharray="3 3"' : "";
-  const about = text === "" ? name : `${name}: ${text}`;
+  const about = [`${name}: ${text}`, reason].filter((each) => each !== "")
+    .join("; ").replace(/: $/, "");
   return [
     `<g class="node ${state}" color="${color}">`,
     `<title>${xmlText(about)}</title>`,
@@ -189,11 +210,13 @@ function label(text: string, { x, y }: Place, strong: boolean): string {
 
 /** Beneath a Node's name: what its one tunnel does, or what is amiss with itself. */
 function noteOf(
-  { nodes, tunnels }: Graph,
+  graph: Graph,
   { at, hub }: { readonly at: number; readonly hub: number | undefined },
 ): string {
+  const { nodes, tunnels } = graph;
   const node = nodes[at];
-  if (node?.kind === "silent") return "not asked";
+  if (node !== undefined && isOutcast(graph, node)) return "nobody's peer";
+  if (node?.kind === "silent") return "gave no answer";
   if (node?.ready === false) return "not ready";
   if (hub === undefined) return "";
   const tunnel = tunnels.find(({ a, b }) => a === at || b === at);
@@ -204,29 +227,82 @@ function noteOf(
   return `${state} · ${age} · ${bytesText(aToBBytes + bToABytes)}`;
 }
 
-function legendLines(top: number): Pick<Body, "height" | "lines"> {
-  const states = [...TUNNEL_STATES].reverse();
-  const rows = states.map((state, at) => {
+/** Letters of a line beneath the picture, and lines for one thing. */
+const AMISS_LETTERS = 110;
+const AMISS_LINES = 4;
+const AMISS_ROW = 18;
+
+/** What is amiss, for those who cannot hover: a picture is printed, or mailed. */
+function amissLines(
+  graph: Graph,
+  { top, width }: { readonly top: number; readonly width: number },
+): Pick<Body, "height" | "lines"> {
+  const letters = Math.min(AMISS_LETTERS, Math.floor((width - 24) / 7));
+  const rows = amissOf(graph).flatMap(({ state, text }) =>
+    fold(text, { width: letters, lead: `${MARKS[state]} ` })
+      .slice(0, AMISS_LINES).map((line) => ({ state, line }))
+  );
+  return {
+    height: rows.length === 0 ? 0 : rows.length * AMISS_ROW + 12,
+    lines: rows.map(({ state, line }, at) =>
+      `<text class="${state}" x="${line.startsWith(" ") ? 26 : 12}" y="${
+        top + 14 + at * AMISS_ROW
+      }" color="${COLORS[state]}" fill="currentColor">${
+        xmlText(line.trim())
+      }</text>`
+    ),
+  };
+}
+
+interface Legend {
+  /** Of one thing, around that place. */
+  readonly sample: (look: Look, place: Place) => readonly string[];
+  readonly text: string;
+}
+
+function legendOf(graph: Graph, round: boolean): Legend {
+  if (round) {
+    return {
+      sample: (look, { x, y }) => [
+        `<line x1="${x - 30}" y1="${y}" x2="${
+          x + 30
+        }" y2="${y}" stroke="currentColor" stroke-width="3"${dashOf(look)}/>`,
+        ...markLines(look, { x, y }),
+      ],
+      text: "The wider a line, the more has gone through it.",
+    };
+  }
+  return {
+    sample: (look, { x, y }) => [
+      shape(look, { x: x + 10, y: y - 9, width: 19, height: 19 }),
+    ],
+    text: isMesh(graph)
+      ? "A row says it of each column; both are in the same order."
+      : "A cell for each other Node, in the order of their names.",
+  };
+}
+
+function legendLines(
+  top: number,
+  { sample, text }: Legend,
+): Pick<Body, "height" | "lines"> {
+  const rows = LOOKS.map((look, at) => {
     const y = top + 18 + at * LEGEND_ROW;
-    const dash = DASHES[state] === ""
-      ? ""
-      : ` stroke-dasharray="${DASHES[state]}"`;
     return [
-      `<g class="legend ${state}" color="${COLORS[state]}">`,
-      `<line x1="12" y1="${y}" x2="72" y2="${y}" stroke="currentColor" stroke-width="3"${dash}/>`,
-      ...markLines(state, { x: 42, y }),
+      `<g class="legend ${classesOf(look)}" color="${COLORS[look]}">`,
+      ...sample(look, { x: 42, y }),
       `<text class="ink" x="84" y="${y + 4}" fill="#1f2328">${
-        xmlText(LEGEND[state])
+        xmlText(LEGEND[look])
       }</text>`,
       "</g>",
     ].join("");
   });
-  const y = top + 22 + states.length * LEGEND_ROW;
+  const y = top + 22 + LOOKS.length * LEGEND_ROW;
   return {
-    height: (states.length + 1) * LEGEND_ROW + 16,
+    height: (LOOKS.length + 1) * LEGEND_ROW + 16,
     lines: [
       ...rows,
-      `<text class="ink" x="12" y="${y}" fill="#1f2328">The wider a line, the more has gone through it.</text>`,
+      `<text class="ink" x="12" y="${y}" fill="#1f2328">${text}</text>`,
     ],
   };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Status } from "../../mod/core/status.ts";
+import type { PeerStatus, Status } from "../../mod/core/status.ts";
 import { graphDot } from "../../mod/view/graph_dot.ts";
 import { graphJson } from "../../mod/view/graph_json.ts";
 import { graphMermaid } from "../../mod/view/graph_mermaid.ts";
@@ -7,9 +7,9 @@ import {
   type Graph,
   graphOf,
   graphOfOne,
-  graphText,
   type Report,
 } from "../../mod/view/graph_model.ts";
+import { graphText, LINES_LIMIT } from "../../mod/view/graph_text.ts";
 import { CIRCLE_LIMIT, graphSvg } from "../../mod/view/graph_svg.ts";
 import { skipped } from "../support/skip.ts";
 import { brokenStatus, ODD_NAMES, statusOf } from "../support/statuses.ts";
@@ -24,7 +24,43 @@ function seenBy(name: string, change: (status: Status) => Status): Report {
   const others = all.filter((each) => each !== name);
   const names = [name, ...others];
   const status = statusOf(3, { name: (at) => names[at - 1] ?? "" });
-  return { node: name, status: change(status), why: "" };
+  return { node: name, answer: { kind: "status", status: change(status) } };
+}
+
+function silent(node: string, why: string): Report {
+  return { node, answer: { kind: "none", why } };
+}
+
+const FAILED = {
+  ...{ agoSeconds: 1, answered: false, roundTripMs: null },
+  failure: "no answer within 3 s",
+};
+
+/** That Node's agent says of those that they are down. */
+function cutFrom(name: string, ...others: readonly string[]): Report {
+  return seenBy(name, (status) => ({
+    ...status,
+    peers: status.peers.map((peer): PeerStatus =>
+      others.includes(peer.node ?? "")
+        ? { ...peer, state: "down", probe: FAILED }
+        : peer
+    ),
+  }));
+}
+
+/** That Node's agent has those as no peers. */
+function without(
+  name: string,
+  others: Readonly<Record<string, string>>,
+): Report {
+  return seenBy(name, (status) => ({
+    ...status,
+    peers: status.peers.filter(({ node }) => !((node ?? "") in others)),
+    findings: Object.entries(others).map(([node, text]) => ({
+      ...{ node, peer: false },
+      reasons: [{ code: "no-key", text }],
+    })),
+  }));
 }
 
 function mesh(reports: readonly Report[]): Graph {
@@ -52,7 +88,7 @@ Deno.test("graphOf() takes the worse word of two, the younger handshake and the 
       })),
     })),
     seenBy("n2", (status) => status),
-    { node: "n3", status: undefined, why: "its pod does not run" },
+    silent("n3", "its pod does not run"),
   ]);
   const [first, second, third] = tunnels;
   assert.equal(tunnels.length, 3);
@@ -65,11 +101,95 @@ Deno.test("graphOf() takes the worse word of two, the younger handshake and the 
 
 Deno.test("graphOf() draws nothing between two Nodes that could not be asked, and says which", () => {
   const graph = mesh([
-    { node: "n1", status: undefined, why: "no pod" },
-    { node: "n2", status: undefined, why: "no answer" },
+    silent("n1", "no pod"),
+    silent("n2", "no answer"),
   ]);
   assert.deepEqual(graph.tunnels, []);
   assert.match(graphText(graph), /n1 could not be asked: no pod\./);
+});
+
+Deno.test("graphOf() has a tunnel broken where one end says so, and tells what each says", () => {
+  const { tunnels } = mesh([
+    cutFrom("n1", "n2"),
+    seenBy("n2", (status) => status),
+    silent("n3", "its pod does not run"),
+  ]);
+  const [first, second] = tunnels;
+  assert.deepEqual(
+    [first?.state, first?.aSays, first?.bSays.word],
+    ["down", { word: "down", why: "no answer within 3 s" }, "up"],
+  );
+  assert.equal(
+    first?.why,
+    "n1 says down: no answer within 3 s; n2 says up",
+  );
+  assert.deepEqual(
+    [second?.state, second?.bSays],
+    ["up", { word: "unasked", why: "its pod does not run" }],
+  );
+});
+
+Deno.test("graphOf() tells of a Node that is nobody's peer, and draws no line to it", () => {
+  const why = "Node n3 has no public key";
+  const graph = mesh([
+    without("n1", { n3: why }),
+    without("n2", { n3: why }),
+    silent("n3", "it has no agent"),
+  ]);
+  assert.deepEqual(graph.nodes.map(({ peer, reason }) => [peer, reason]), [
+    ...[[true, ""], [true, ""], [false, why]],
+  ]);
+  const text = graphText(graph);
+  assert.match(text, /^3 Nodes, 1 tunnels: 1 up\./);
+  assert.match(text, /n3 is nobody's peer: Node n3 has no public key\./);
+  assert.match(text, /n3 could not be asked: it has no agent\./);
+  const svg = graphSvg(graph);
+  assert.equal(svg.match(/<g class="tunnel /g)?.length, 1);
+  assert.match(svg, /<g class="node ill"[^]*?n3[^]*?nobody&#39;s peer<\/text>/);
+  assert.match(svg, />! n3 is nobody&#39;s peer: Node n3 has no public key</);
+  assert.equal(graphDot(graph).match(/ -- /g)?.length, 1);
+  assert.match(graphDot(graph), /label="n3\\nnobody's peer\\ngave no answer"/);
+  assert.equal(graphMermaid(graph).match(/---\|/g)?.length, 1);
+});
+
+Deno.test("graphOf() says nothing amiss of a peer that is no Node any more", () => {
+  const graph = mesh([
+    seenBy("n1", ({ peers, ...rest }) => ({
+      ...rest,
+      peers: peers.map((peer) =>
+        peer.node === "n3" ? { ...peer, node: null } : peer
+      ),
+    })),
+    seenBy("n2", ({ peers, ...rest }) => ({
+      ...rest,
+      peers: peers.filter(({ node }) => node !== "n3"),
+    })),
+  ]);
+  assert.match(graph.nodes[0]?.name ?? "", /^key B+/);
+  assert.deepEqual(graph.tunnels.map(({ a, b, state }) => [a, b, state]), [
+    ...[[0, 1, "up"], [1, 2, "up"]],
+  ]);
+});
+
+Deno.test("the renderers tell a handshake of long ago from one of now", () => {
+  const aged = (handshakeSeconds: number): Graph =>
+    graphOfOne({
+      ...statusOf(2),
+      peers: statusOf(2).peers.map((peer) => ({
+        ...peer,
+        ...{ state: "idle", handshakeSeconds },
+      })),
+    });
+  const dash = (graph: Graph): string | undefined =>
+    /<g class="tunnel [^]*?stroke-dasharray="([^"]*)"/.exec(graphSvg(graph))
+      ?.[1];
+  assert.notEqual(dash(aged(900)), dash(aged(7_200)));
+  for (const draw of [graphDot, graphMermaid]) {
+    const [recent, old] = [900, 7_200].map((age) =>
+      /(?:-- n1|linkStyle 0).*(#[0-9a-f]{6})/.exec(draw(aged(age)))?.[1]
+    );
+    assert.notEqual(recent, old);
+  }
 });
 
 Deno.test("graphText() names what is broken, and only that", () => {
@@ -94,6 +214,20 @@ Deno.test("graphJson() names both ends of each tunnel", () => {
   assert.deepEqual(
     tunnels.map(({ a, b }: { a: string; b: string }) => [a, b]),
     [["n1", "n2"], ["n1", "n3"]],
+  );
+});
+
+Deno.test("docs/graph.md names each key of graphJson(), and no other", () => {
+  const page = Deno.readTextFileSync(
+    new URL("../../docs/graph.md", import.meta.url),
+  );
+  const [, part = ""] = /## For programs\n([^]*?)\n## /.exec(page) ?? [];
+  const named = [...part.matchAll(/^\| ((?:`\w+`(?:, )?)+) /gm)]
+    .flatMap(([, keys = ""]) => [...keys.matchAll(/\w+/g)].map(String));
+  const model = JSON.parse(graphJson(graphOfOne(statusOf(3))));
+  assert.deepEqual(
+    named.sort(),
+    [model, model.nodes[0], model.tunnels[0]].flatMap(Object.keys).sort(),
   );
 });
 
@@ -127,23 +261,72 @@ Deno.test("graphSvg() brings no script, style or address of anything else", () =
 Deno.test("graphSvg() makes a matrix of many Nodes, a cell for each, the broken ones named", () => {
   const one = graphSvg(graphOfOne(statusOf(500)));
   assert.equal(one.match(/<g class="cell /g)?.length, 499);
-  assert.match(one, />n100: down/);
-  assert.match(one, />n500: no peer/);
+  assert.match(one, />✕ n1 and n100: down/);
+  assert.match(one, />! n1 and n500: no peer/);
   const circle = graphSvg(graphOfOne(statusOf(CIRCLE_LIMIT)));
   assert.doesNotMatch(circle, /class="cell/);
 });
 
-Deno.test("graphSvg() of a mesh of 500 Nodes stays below 8 MB", () => {
-  const names = Array.from({ length: 500 }, (_, at) => `n${at + 1}`);
-  const reports = names.map((node, at) => {
+/** Of 500 Nodes, each asked, but for what is made of it. */
+function largeMesh(
+  change: (status: Status, at: number) => Report["answer"],
+): Graph {
+  const names = Array.from(
+    { length: 500 },
+    (_, at) => `n${String(at + 1).padStart(3, "0")}`,
+  );
+  return mesh(names.map((node, at) => {
     const others = names.toSpliced(at, 1);
     const status = statusOf(500, {
       name: (n) => [node, ...others][n - 1] ?? "",
     });
-    return { node, status, why: "" };
-  });
-  const svg = graphSvg(mesh(reports));
-  assert.ok(svg.length < 8_000_000, `${svg.length} bytes`);
+    return { node, answer: change(status, at) };
+  }));
+}
+
+function asItIs(status: Status): Report["answer"] {
+  return { kind: "status", status };
+}
+
+function everyOtherDown(status: Status): Report["answer"] {
+  const peers = status.peers.map((peer, at): PeerStatus =>
+    at % 2 === 0 ? { ...peer, state: "down", probe: FAILED } : peer
+  );
+  return { kind: "status", status: { ...status, peers } };
+}
+
+Deno.test("graphSvg() of a mesh of 500 Nodes is a matrix below 8 MB, however much is broken", () => {
+  for (const change of [asItIs, everyOtherDown]) {
+    const svg = graphSvg(largeMesh(change));
+    assert.ok(svg.length < 8_000_000, `${svg.length} bytes`);
+    assert.match(svg, />A row says it of each column/);
+    assert.match(svg, />n499</, "rows have names");
+    assert.match(svg, /<title>n001 says of n\d+( to n\d+)?: down<\/title>/);
+    assert.match(svg, /✕ n001 and n\d+: down/);
+    assert.match(svg, />[!✕] and \d{4,6} more</);
+  }
+});
+
+Deno.test("graphSvg() of a mesh has no row of what could not be asked, and marks it", () => {
+  const graph = largeMesh((status, at) =>
+    at === 2 ? { kind: "none", why: "no kubelet" } : asItIs(status)
+  );
+  const svg = graphSvg(graph);
+  assert.match(svg, /class="ill"[^>]*>! n003</);
+  assert.doesNotMatch(svg, /<title>n003 says of/);
+  assert.match(svg, /<title>n001 says of n\d+: down/);
+  assert.match(svg, />! n003 could not be asked: no kubelet</);
+});
+
+Deno.test("graphDot() and graphMermaid() draw of many tunnels the broken ones, and say so", () => {
+  const graph = largeMesh(asItIs);
+  const dot = graphDot(graph);
+  assert.equal(dot.match(/ -- /g)?.length, LINES_LIMIT);
+  assert.match(dot, /label="[^"]*broken ones: 500 of 124251 tunnels shown"/);
+  assert.doesNotMatch(dot, /style=solid/);
+  const mermaid = graphMermaid(graph);
+  assert.equal(mermaid.match(/ x--x/g)?.length, LINES_LIMIT);
+  assert.match(mermaid, /accTitle: .*broken ones: 500 of 124251 tunnels shown/);
 });
 
 const XMLLINT = "graphSvg() is well-formed XML, for a parser that is not ours";
@@ -153,7 +336,10 @@ Deno.test({
   ignore: skipped(XMLLINT, { commands: ["xmllint"] }),
   fn: async () => {
     for (
-      const graph of [ODD, graphOfOne(statusOf(3)), graphOfOne(statusOf(500))]
+      const graph of [
+        ...[ODD, graphOfOne(statusOf(3)), graphOfOne(statusOf(500))],
+        largeMesh(everyOtherDown),
+      ]
     ) {
       const { code, stderr } = await piped(
         ["xmllint", "--noout", "-"],
@@ -196,6 +382,15 @@ Deno.test({
     ) {
       assert.ok(drawn.includes(name), `${name} in ${drawn.join(" | ")}`);
     }
+    const broken = mesh([cutFrom("n1", "n2"), silent("n2", 'a "reason"')]);
+    const red = await piped(["dot", "-Tjson"], graphDot(broken));
+    assert.equal(red.code, 0, red.stderr);
+    assert.deepEqual(
+      JSON.parse(red.stdout).edges.map((
+        { color, style }: Readonly<Record<string, string>>,
+      ) => [color, style]),
+      [["#cf222e", "dashed"], ["#1a7f37", "solid"]],
+    );
     const svg = await piped(["dot", "-Tsvg"], graphDot(ODD));
     assert.equal(svg.code, 0, svg.stderr);
     assert.doesNotMatch(svg.stdout, /<script/);
