@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { run, type RunResult } from "../lab/exec.ts";
+import { Child, run, type RunResult } from "../lab/exec.ts";
 import { eventually } from "../lab/harness.ts";
 import { agentProgram } from "../lab/lab.ts";
 import { agentImage } from "./agent_image.ts";
@@ -19,6 +19,8 @@ import {
   saysOk,
   writeOverlay,
 } from "./daemonset.ts";
+import type { KubeObject } from "./kube_api.ts";
+import { KUBELET_CONF } from "./kube_node.ts";
 import { inOrder, newFolder, withCluster } from "./harness.ts";
 
 Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
@@ -28,24 +30,50 @@ Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
         withoutAgents(cluster),
       "status --all shows each Node's view, by certificate and by token": () =>
         shows(cluster),
+      "graph --all draws the mesh, each format for its reader": () =>
+        draws(cluster),
+      "kubectl port-forward leads to the page that the agent has on its loopback":
+        () => showsPage(cluster),
       "a missing right is named, that over pods, over exec, or all": () =>
         namesRights(cluster),
-      "who cannot reach whom is told with both ends' reasons": () =>
-        tellsBreaks(cluster),
+      "the kubeconfig of a node's own kubelet may not ask, and is told so":
+        () => refusesKubelet(cluster),
+      "who cannot reach whom is told with both ends' reasons, and drawn in red":
+        () => tellsBreaks(cluster),
+      "a kubelet that cannot be reached costs the answer of its own Node alone":
+        () => tellsUnreachable(cluster),
       "a Node without a pod of the agent, and one whose pod does not run, are told":
         () => tellsAway(cluster),
     });
   });
 });
 
-async function statusAll(
+async function all(
+  command: "graph" | "status",
   kubeconfig: string,
   ...flags: readonly string[]
 ): Promise<RunResult> {
   return await run([
-    ...[...agentProgram(), "status", "--all", "--kubeconfig", kubeconfig],
+    ...[...agentProgram(), command, "--all", "--kubeconfig", kubeconfig],
     ...flags,
   ]);
+}
+
+async function statusAll(
+  kubeconfig: string,
+  ...flags: readonly string[]
+): Promise<RunResult> {
+  return await all("status", kubeconfig, ...flags);
+}
+
+/** What is drawn, whether all is well or not. */
+async function graphAll(
+  { kubeconfig }: Cluster,
+  ...flags: readonly string[]
+): Promise<string> {
+  const { code, stdout, stderr } = await all("graph", kubeconfig, ...flags);
+  assert.deepEqual([code, stderr], [0, ""]);
+  return stdout;
 }
 
 function isOneSentence({ code, stdout, stderr }: RunResult): void {
@@ -54,12 +82,14 @@ function isOneSentence({ code, stdout, stderr }: RunResult): void {
 }
 
 async function withoutAgents({ kubeconfig }: Cluster): Promise<void> {
-  const ended = await statusAll(kubeconfig);
-  isOneSentence(ended);
-  assert.match(ended.stderr, /No Node of the cluster .* another cluster\?/);
-  const other = await statusAll(kubeconfig, "--context", "elsewhere");
-  isOneSentence(other);
-  assert.match(other.stderr, /no context "elsewhere"/);
+  for (const command of ["status", "graph"] as const) {
+    const ended = await all(command, kubeconfig);
+    isOneSentence(ended);
+    assert.match(ended.stderr, /No Node of the cluster .* another cluster\?/);
+    const other = await all(command, kubeconfig, "--context", "elsewhere");
+    isOneSentence(other);
+    assert.match(other.stderr, /no context "elsewhere"/);
+  }
 }
 
 async function shows(cluster: Cluster): Promise<void> {
@@ -89,6 +119,94 @@ async function shows(cluster: Cluster): Promise<void> {
   const text = await statusAll(cluster.kubeconfig);
   assert.match(text.stdout, /^n1 +yes +1 +0 +0 /m);
   assert.match(text.stdout, /Every Node that was asked reaches every other/);
+}
+
+async function draws(cluster: Cluster): Promise<void> {
+  const { nodes, tunnels } = JSON.parse(await graphAll(cluster, "-o", "json"));
+  assert.deepEqual(
+    nodes.map(({ name, kind, ready, peer }: KubeObject) => [
+      ...[name, kind, ready, peer],
+    ]),
+    [["n1", "asked", true, true], ["n2", "asked", true, true]],
+  );
+  const [tunnel, ...more] = tunnels;
+  assert.deepEqual([tunnel.a, tunnel.b, more], ["n1", "n2", []]);
+  assert.notEqual(tunnel.state, "down");
+  assert.ok(tunnel.aToBBytes > 0 && tunnel.bToABytes > 0, "they have spoken");
+  const flags = ["--no-probe", "-o"];
+  assert.match(await graphAll(cluster, ...flags, "svg"), /2 Nodes, 1 tunnels/);
+  assert.match(await graphAll(cluster, ...flags, "dot"), /^ {2}n0 -- n1 \[/m);
+  assert.match(await graphAll(cluster, ...flags, "mermaid"), /^ {2}n0 ---/m);
+}
+
+/** As `docs/graph.md` has it, but for a port of this machine that is free. */
+async function showsPage(cluster: Cluster): Promise<void> {
+  const [node] = cluster.nodes;
+  assert.ok(node !== undefined);
+  const { name } = await agentPod(cluster, node);
+  const child = new Child(
+    "kubectl port-forward",
+    cluster.kubectlCommand([
+      ...["--namespace", NAMESPACE, "port-forward", name, ":7839"],
+    ]),
+  );
+  try {
+    const line = await child.line(/^Forwarding from 127\.0\.0\.1:\d+/, {
+      withinMs: 10_000,
+    });
+    const [, port] = /127\.0\.0\.1:(\d+) /.exec(line) ?? [];
+    const page = await fetch(`http://localhost:${port}/`);
+    assert.equal(page.status, 200);
+    assert.match(await page.text(), /<\/html>\s*$/);
+    const status = await fetch(`http://localhost:${port}/v1/status`);
+    assert.equal((await status.json()).node.name, node.name);
+    const other = await run([
+      ...["curl", "--silent", "--header", "Host: evil.example"],
+      ...["--output", "/dev/null", "--write-out", "%{http_code}"],
+      `http://127.0.0.1:${port}/`,
+    ]);
+    assert.equal(other.stdout, "421");
+  } finally {
+    await child.stop();
+  }
+}
+
+/** It may read its own Node, and by the other kustomization list all; never pods. */
+async function refusesKubelet({ nodes: [node] }: Cluster): Promise<void> {
+  assert.ok(node !== undefined);
+  for (const command of ["status", "graph"] as const) {
+    const ended = await node.space.run([
+      ...[...node.settings.agent, command, "--all"],
+      ...["--kubeconfig", KUBELET_CONF],
+    ]);
+    isOneSentence(ended);
+    assert.match(ended.stderr, /Cannot list .*: 403 .*system:node:n1/);
+  }
+}
+
+async function tellsUnreachable(cluster: Cluster): Promise<void> {
+  const node = cluster.node("n2");
+  await node.stop("kubelet");
+  try {
+    const { code, stdout } = await statusAll(cluster.kubeconfig);
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /^n1 +yes /m);
+    assert.match(
+      stdout,
+      /^- n2: Cannot ask the agent in pod .*: .*(kubelet|connect).*$/m,
+    );
+    const { nodes, tunnels } = JSON.parse(
+      await graphAll(cluster, "--no-probe", "-o", "json"),
+    );
+    assert.deepEqual(nodes.map(({ kind }: KubeObject) => kind), [
+      ...["asked", "silent"],
+    ]);
+    assert.equal(tunnels[0].bSays.word, "unasked");
+    const svg = await graphAll(cluster, "--no-probe");
+    assert.match(svg, /! n2 could not be asked: Cannot ask the agent in pod/);
+  } finally {
+    await node.startKubelet();
+  }
 }
 
 /** Of a ServiceAccount that may do all. */
@@ -187,7 +305,17 @@ nft add table inet cut
 nft 'add chain inet cut in { type filter hook input priority 0; }'
 nft add rule inet cut in udp dport 7838 drop`);
   const { code, stdout } = await statusAll(cluster.kubeconfig);
+  const flags = ["--no-probe", "-o"];
+  const [tunnel] =
+    JSON.parse(await graphAll(cluster, ...flags, "json")).tunnels;
+  const svg = await graphAll(cluster, ...flags, "svg");
   await space.sh("nft delete table inet cut");
+  const why = "no answer within 3 s";
+  assert.deepEqual([tunnel.state, tunnel.aSays, tunnel.bSays], [
+    ...["down", { word: "down", why }, { word: "down", why }],
+  ]);
+  assert.match(svg, /<g class="tunnel down" color="#cf222e">/);
+  assert.match(svg, new RegExp(`n1 says down: ${why}; n2 says down: ${why}`));
   assert.equal(code, 1, stdout);
   assert.match(stdout, /Who cannot reach whom: 1\n! n1 and n2\n/);
   assert.match(stdout, /^ {2}n1 says: down: no answer within 3 s$/m);
