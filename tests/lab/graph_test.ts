@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { HistoryEntry } from "../../mod/core/history.ts";
 import { dieWithUs, run } from "./exec.ts";
+import { drawExample, EXAMPLE, skeletonOf } from "./example_graph.ts";
 import { bringUp, eventually, labTest, patience } from "./harness.ts";
 import { firstNode } from "./look.ts";
 import type { LabNode } from "./node.ts";
@@ -29,13 +30,12 @@ async function draw(node: LabNode, flags: readonly string[]): Promise<string> {
 }
 
 labTest(
-  "clusternet graph and the page of a real agent show the tunnels, and who is cut off",
-  { nodes: 3 },
+  "clusternet graph and the page of real agents show the tunnels, who is cut off, and docs/mesh.svg",
+  { nodes: 5 },
   async (lab) => {
     await bringUp(lab);
     const node = firstNode(lab);
-    const [, , last] = lab.nodes;
-    assert.ok(last !== undefined);
+    const last = lab.node("n3");
     const states = async (): Promise<readonly string[]> =>
       JSON.parse(await draw(node, ["-o", "json"])).tunnels.map(
         ({ b, state }: { b: string; state: string }) => `${b} ${state}`,
@@ -45,10 +45,20 @@ labTest(
     assert.match(html, /^HTTP\/1\.1 200 /);
     assert.match(html, /content-security-policy: default-src 'none'; /);
     assert.match(html, /<\/html>\s*$/);
-    assert.match(await page(node, "/v1/graph.svg"), /<desc [^>]*>3 Nodes, 2 /);
+    assert.match(await page(node, "/v1/graph.svg"), /<desc [^>]*>5 Nodes, 4 /);
     const peers = (await history(node)).filter(({ kind }) => kind === "peer");
     assert.ok(
       peers.some(({ text }) => text.startsWith(`${last.name} is a peer`)),
+    );
+    const example = await drawExample(lab);
+    // By `deno task example`.
+    if (Deno.args.includes("--write")) {
+      await Deno.writeTextFile(EXAMPLE, example);
+    }
+    assert.equal(
+      skeletonOf(example),
+      skeletonOf(await Deno.readTextFile(EXAMPLE)),
+      "deno task example draws it anew",
     );
     await last.space.sh("ip link set eth0 down");
     await eventually(
