@@ -245,6 +245,12 @@ int main(int argc, char **argv) {
   setenv("CLUSTERNET_RUNTIME", path, 1);
   setenv("DENO_DIR", "/dev/null/deno", 1); /* Deno writes nothing */
   setenv("DENO_NO_UPDATE_CHECK", "1", 1);  /* and asks nobody */
+  if (getenv("OTEL_DENO") != NULL) { /* docs/tracing.md; what is set already stays */
+    setenv("OTEL_SERVICE_NAME", "clusternet", 0);
+    setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "500", 0); /* milliseconds: an end waits as long for a collector */
+    setenv("OTEL_DENO_METRICS", "false", 0);        /* /metrics has them */
+    setenv("OTEL_DENO_CONSOLE", "ignore", 0);       /* the log is where it was */
+  }
   execv(join(path, "/clusternet", ""), args);
   die(join("Cannot execute the runtime in ", path, ""), strerror(errno));
 }

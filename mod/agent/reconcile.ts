@@ -21,6 +21,7 @@ import { type Plan, plan } from "../core/plan.ts";
 import { cutOffNode, foreignAtStart } from "../core/preflight.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
 import { shortText } from "../core/step_text.ts";
+import { inSpan, type Tracer, UNTRACED } from "../core/trace.ts";
 import { type Applied, applySteps } from "./apply.ts";
 import { CniWatch } from "./cni_watch.ts";
 import { FirewallWatch } from "./firewall.ts";
@@ -33,10 +34,12 @@ export interface ReconcileOptions extends WantsOptions {
   readonly privateKey: PrivateKey;
   readonly log: Log;
   readonly counters?: Counters;
+  readonly tracer?: Tracer;
 }
 
 export class Reconciler {
   readonly #options: ReconcileOptions;
+  readonly #tracer: Tracer;
   readonly #firewall: FirewallWatch;
   readonly #cni: CniWatch;
   readonly #news: News;
@@ -55,6 +58,7 @@ export class Reconciler {
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
+    this.#tracer = options.tracer ?? UNTRACED;
     this.#firewall = new FirewallWatch(options.world.tables, options.log);
     this.#cni = new CniWatch(options.world.cni, options);
     this.#news = new News(options.log);
@@ -73,6 +77,19 @@ export class Reconciler {
 
   /** @throws {FatalError} at the first turn, where the link of our name is not ours */
   async turn(scope: Scope): Promise<Report> {
+    const turn = this.#tracer.open("turn", { root: true });
+    return await inSpan(turn, async (span) => {
+      const report = await this.#turn(scope);
+      const { applied: steps, clean, problems } = report;
+      const peers = this.#options.nodes.peers()?.size ?? 0;
+      const { length } = problems;
+      span.set({ scope: report.scope, peers, steps, clean, problems: length });
+      if (problems[0] !== undefined) span.fail(problems[0]);
+      return report;
+    });
+  }
+
+  async #turn(scope: Scope): Promise<Report> {
     const { nodes } = this.#options;
     const touched = nodes.takeTouched();
     const selfChanged = nodes.takeSelfChanged();
@@ -214,25 +231,35 @@ export class Reconciler {
 
   async #observe(want: State, peers: boolean): Promise<State> {
     const { config, world } = this.#options;
-    return await observe(world, {
-      link: config.interface,
-      linkKind: this.#wants.linkKind,
-      clusterCidrs: config.clusterCidrs,
-      sysctls: [...want.sysctls?.keys() ?? []],
-      conflistFile: config.cniConfFile,
-      peers,
+    return await inSpan(this.#tracer.open("observe"), async (span) => {
+      const have = await observe(world, {
+        link: config.interface,
+        linkKind: this.#wants.linkKind,
+        clusterCidrs: config.clusterCidrs,
+        sysctls: [...want.sysctls?.keys() ?? []],
+        conflistFile: config.cniConfFile,
+        peers,
+      });
+      span.set({ routes: have.routes?.length ?? 0 });
+      if (have.peers !== undefined) span.set({ peers: have.peers.size });
+      return have;
     });
   }
 
   #plan(want: State, have: State, only?: ReadonlySet<PublicKey>): Plan {
     const { config, nodes } = this.#options;
-    return plan(want, have, {
+    const span = this.#tracer.open("plan");
+    const planned = plan(want, have, {
       link: config.interface,
       privateKeyFile: config.privateKeyFile,
       cniConfFile: config.cniConfFile,
       nodeOf: (key) => nodes.nodeOf(key),
       only,
     });
+    const { blocked, steps } = planned;
+    span.set({ steps: steps.length, blocked: blocked.length });
+    span.end();
+    return planned;
   }
 
   async #apply(
@@ -242,7 +269,15 @@ export class Reconciler {
     const { log, privateKey, world } = this.#options;
     // Pods must not start before the network stands.
     const holdConflist = waiting.length > 0;
-    return await applySteps(world, steps, { log, privateKey, holdConflist });
+    const options = { log, privateKey, holdConflist };
+    if (steps.length === 0) return await applySteps(world, steps, options);
+    return await inSpan(this.#tracer.open("apply"), async (span) => {
+      const result = await applySteps(world, steps, options);
+      const { done, failures } = result;
+      span.set({ steps: done.length, failures: failures.length });
+      if (failures[0] !== undefined) span.fail(failures[0]);
+      return result;
+    });
   }
 
   /** A peer that is as it should be is kept once, with the strings that are there anyway. */

@@ -24,6 +24,7 @@ import { History } from "../core/history.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
 import { PeerIndex } from "../core/peer_index.ts";
+import type { Tracer } from "../core/trace.ts";
 import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import { debugs } from "../sys/debug.ts";
 import { type Watched, watchKernel } from "../sys/events.ts";
@@ -46,6 +47,7 @@ export interface Agent {
 export interface ComposeOptions {
   readonly log: Log;
   readonly notifier: Notifier;
+  readonly tracer: Tracer;
   /** Milliseconds between two signs of life; `undefined`: nobody asks for them. */
   readonly heartbeatMs: number | undefined;
 }
@@ -59,7 +61,7 @@ const FIRST_LIST_MS = 5_000;
 
 export function compose(setup: Setup, options: ComposeOptions): Agent {
   const { access, config, publicKey } = setup;
-  const { log } = options;
+  const { log, tracer } = options;
   const loopBell = new Bell();
   const keyBell = new Bell();
   const conditionBell = new Bell();
@@ -113,6 +115,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     clock,
     counters: setup.shim.counters,
     log,
+    tracer,
     onStatus: (status) => {
       if (status.lastError !== undefined) started.resolve();
       if (status.synced) synced.resolve();
@@ -137,6 +140,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     nodes,
     log,
     clock,
+    tracer,
   });
   return {
     health,

@@ -14,6 +14,8 @@ import { Counters } from "../core/counters.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import { wantsHelp } from "../core/flags.ts";
 import type { Log } from "../core/log.ts";
+import { type Tracer, UNTRACED } from "../core/trace.ts";
+import { VERSION } from "../core/version.ts";
 import { systemClock as clock } from "../sys/clock.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { LogWriter } from "../sys/log.ts";
@@ -28,6 +30,9 @@ const ONCE_SECONDS = 30;
 
 /** Milliseconds that tasks have to end after a signal; then the process ends without them. */
 const STOP_MS = 800;
+
+/** Deno puts it there where it traces: see `mod/sys/tracing.ts`. */
+const OTEL_API = Symbol.for("opentelemetry.js.api.1");
 
 /** Milliseconds that they have before the agent begins anew. */
 const RELOAD_MS = 10_000;
@@ -106,7 +111,8 @@ async function runWith(
     onError: (error) => log.warn(errorText(error)),
   });
   const heartbeatMs = watchdogIntervalMs(env, Deno.pid);
-  const agent = compose(setup, { log, notifier, heartbeatMs });
+  const tracer = await tracerFor(config);
+  const agent = compose(setup, { log, notifier, tracer, heartbeatMs });
   const { signal } = stop;
   let next: Config | number = 0;
   try {
@@ -118,6 +124,14 @@ async function runWith(
     if (typeof next === "number") notifier.stopping();
     agent.close();
   }
+}
+
+/** Nothing of tracing is loaded where Deno does not trace (`OTEL_DENO`). */
+async function tracerFor({ nodeName }: Config): Promise<Tracer> {
+  if (!(OTEL_API in globalThis)) return UNTRACED;
+  const { openTracer } = await import("../sys/tracing.ts");
+  const place = { "k8s.node.name": nodeName };
+  return openTracer({ place, version: VERSION }) ?? UNTRACED;
 }
 
 async function runForGood(

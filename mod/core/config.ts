@@ -156,6 +156,7 @@ export function helpText(): string {
     "",
     "Each flag can also be given as a variable (CLUSTERNET_LISTEN_PORT=7838) or as a key",
     "of the file (listen-port: 7838). A flag wins over a variable, that over the file.",
+    "OTEL_DENO=true and OTEL_EXPORTER_OTLP_ENDPOINT=URL send traces of what it does.",
     "",
   ].join("\n");
 }

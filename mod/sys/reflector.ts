@@ -19,6 +19,7 @@ import type { Counters } from "../core/counters.ts";
 import { errorText } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { NodeSink } from "../core/node.ts";
+import { type Span, type Tracer, UNTRACED } from "../core/trace.ts";
 import type { WatchEvent } from "../wire/node_json.ts";
 import type { NodeLister } from "./kube_client.ts";
 import { ApiError, NetworkError } from "./kube_error.ts";
@@ -47,6 +48,7 @@ export interface ReflectorOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly counters?: Counters;
+  readonly tracer?: Tracer;
   /** Called when `synced` or `lastError` change. */
   readonly onStatus?: (status: ReflectorStatus) => void;
 }
@@ -76,6 +78,8 @@ export class Reflector {
   };
   /** The version that the store is of; `undefined`: a list is needed. */
   #version: string | undefined;
+  /** From its beginning until it is whole, or has failed. */
+  #list: Span | undefined;
   /** Streamed lists in a row that ended before they were complete. */
   #unfinished = 0;
   /** Watches in a row that the server refused, or that could not be read. */
@@ -98,7 +102,12 @@ export class Reflector {
     while (!signal.aborted) {
       let pause: number;
       try {
-        pause = await this.#turn(signal);
+        if (this.#version === undefined) {
+          const { tracer = UNTRACED } = this.#options;
+          this.#list = tracer.open("list-nodes", { root: true });
+        }
+        const work = (): Promise<number> => this.#turn(signal);
+        pause = await (this.#list?.within(work) ?? work());
       } catch (error) {
         if (signal.aborted) return;
         pause = this.#failed(error);
@@ -250,6 +259,7 @@ export class Reflector {
   }
 
   async #listPages(signal: AbortSignal): Promise<void> {
+    this.#list?.set({ paged: true });
     const { nodes, resourceVersion } = await listInPages(this.#api, {
       signal,
       spend: () => this.#pace.spend(),
@@ -258,8 +268,11 @@ export class Reflector {
   }
 
   #replace(listing: Listing, version: string): void {
-    if (this.#status.synced) this.#options.counters?.add("relists");
+    const { synced: again } = this.#status;
+    if (again) this.#options.counters?.add("relists");
     this.#store.replace(listing);
+    this.#list?.set({ nodes: this.#store.size, again });
+    this.#endList();
     this.#version = version;
     this.#unfinished = 0;
     this.#refusals = 0;
@@ -272,6 +285,8 @@ export class Reflector {
 
   /** @returns milliseconds until the next try */
   #failed(error: unknown): number {
+    this.#list?.fail(errorText(error));
+    this.#endList();
     const { failures } = this.#pace;
     if (this.#version !== undefined) {
       this.#options.counters?.add("watch-restarts", restartReason(error));
@@ -293,6 +308,11 @@ export class Reflector {
     this.#report({ ...this.#status, lastError: errorText(error) });
     const seconds = error instanceof ApiError ? error.retryAfterSeconds : 0;
     return this.#pace.failed((seconds ?? 0) * 1_000);
+  }
+
+  #endList(): void {
+    this.#list?.end();
+    this.#list = undefined;
   }
 
   #heard(): void {

@@ -17,6 +17,7 @@ import {
 } from "../../mod/core/key.ts";
 import type { NodeRecord } from "../../mod/core/node.ts";
 import { PeerIndex } from "../../mod/core/peer_index.ts";
+import { type Tracer, UNTRACED } from "../../mod/core/trace.ts";
 import { FakeKernel, type FakeKernelOptions } from "../fakes/kernel.ts";
 import { MemoryLog } from "../support/logs.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -112,7 +113,10 @@ export interface Bench {
 const SECRET = new Uint8Array(32).fill(9);
 
 export async function makeBench(
-  options: FakeKernelOptions & { readonly config?: Partial<Config> } = {},
+  options: FakeKernelOptions & {
+    readonly config?: Partial<Config>;
+    readonly tracer?: Tracer;
+  } = {},
   kernel: FakeKernel = new FakeKernel(options),
   conflist: FakeConflist = new FakeConflist(),
 ): Promise<Bench> {
@@ -135,6 +139,7 @@ export async function makeBench(
     publicKey,
     nodes,
     log,
+    tracer: options.tracer ?? UNTRACED,
     world: {
       wireGuard: kernel.wireguard,
       routes: kernel.routes,

@@ -46,7 +46,9 @@ export function labEnv(
 ): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(Deno.env.toObject())) {
-    if (/^(KUBE|CLUSTERNET_|CNI_|NODE_NAME$|NOTIFY_SOCKET$)/.test(name)) {
+    if (
+      /^(KUBE|CLUSTERNET_|CNI_|OTEL_|NODE_NAME$|NOTIFY_SOCKET$)/.test(name)
+    ) {
       continue;
     }
     env[name] = value;

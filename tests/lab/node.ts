@@ -104,12 +104,18 @@ export class LabNode {
     return this.#space.command([...agent, command, ...kept.flat(), ...flags]);
   }
 
-  startAgent(flags: readonly string[] = []): Child {
+  startAgent(
+    flags: readonly string[] = [],
+    variables: Readonly<Record<string, string>> = {},
+  ): Child {
     const { env, onLine } = this.settings;
     const child = new Child(
       `agent of ${this.name}`,
       this.agentCommand(flags),
-      { env, onLine: (line) => onLine?.(this, line) },
+      {
+        env: { ...env, ...variables },
+        onLine: (line) => onLine?.(this, line),
+      },
     );
     this.#agent = child;
     return child;

@@ -96,6 +96,36 @@ Deno.test("the program has arguments, exit code, umask and directories from the 
   ]);
 });
 
+Deno.test("where Deno traces, the launcher says for whom and how long; what is set stays", async () => {
+  await using here = await place();
+  const traced = async (
+    env: Readonly<Record<string, string>>,
+  ): Promise<readonly string[]> => {
+    const command = [here.file, "--runtime-dir", here.base, "env"];
+    const { stdout } = await run(command, { env });
+    return stdout.split("\n").filter((line) => line.startsWith("OTEL_")).sort();
+  };
+  assert.deepEqual(await traced({}), []);
+  assert.deepEqual(await traced({ OTEL_DENO: "true" }), [
+    "OTEL_DENO=true",
+    "OTEL_DENO_CONSOLE=ignore",
+    "OTEL_DENO_METRICS=false",
+    "OTEL_EXPORTER_OTLP_TIMEOUT=500",
+    "OTEL_SERVICE_NAME=clusternet",
+  ]);
+  const own = {
+    OTEL_DENO: "true",
+    OTEL_DENO_CONSOLE: "capture",
+    OTEL_DENO_METRICS: "true",
+    OTEL_EXPORTER_OTLP_TIMEOUT: "9",
+    OTEL_SERVICE_NAME: "net",
+  };
+  assert.deepEqual(
+    await traced(own),
+    Object.entries(own).map(([name, value]) => `${name}=${value}`).sort(),
+  );
+});
+
 const REGIONS: readonly (readonly [string, number])[] = [
   ["first frame's header", SMALL.frames + 1],
   ["frames", (SMALL.frames + SMALL.manifest) >> 1],
