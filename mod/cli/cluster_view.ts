@@ -15,6 +15,7 @@ import { errorText, FatalError } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { notAStatus, type Status } from "../core/status.ts";
 import { systemClock as clock, utcNow } from "../sys/clock.ts";
+import type { KubeAccess } from "../sys/kube_access.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import {
@@ -56,18 +57,47 @@ export async function gatherCluster(
   options: ClusterViewOptions,
 ): Promise<ClusterView> {
   const { annotation, signal } = options;
+  using cluster = await openCluster(options);
+  const { nodes, server } = cluster;
+  const views: NodeView[] = [];
+  await forEachFew(nodes, { atOnce: AT_ONCE, signal }, async (node) => {
+    const answer = await askForStatus(cluster, node, options);
+    views.push({ node, answer });
+    options.progress?.(views.length, nodes.length);
+  });
+  views.sort((a, b) => a.node.name < b.node.name ? -1 : 1);
+  return { server, time: utcNow(), annotation, nodes: views };
+}
+
+/** What is asked of whom: the lists are those of its opening. */
+export interface OpenCluster extends Disposable {
+  readonly access: KubeAccess;
+  /** For people. */
+  readonly server: string;
+  readonly nodes: readonly NodeRecord[];
+  readonly pods: KubePods;
+  /** The agent's pod on that Node, the one that runs if there is one; `undefined`: none. */
+  podOf(node: string): AgentPod | undefined;
+}
+
+/** @throws {FatalError} one sentence: the cluster cannot be asked, or is another one */
+export async function openCluster(
+  { annotation, context, kubeconfig, signal }: Pick<
+    ClusterViewOptions,
+    "annotation" | "context" | "kubeconfig" | "signal"
+  >,
+): Promise<OpenCluster> {
   const access = await openKubeAccess({
-    kubeconfig: options.kubeconfig ?? usualKubeconfig(),
-    context: options.context,
+    kubeconfig: kubeconfig ?? usualKubeconfig(),
+    context,
     server: undefined,
     clock,
   });
-  using pods = new KubePods({ access, clock });
+  using stack = new DisposableStack();
+  const pods = stack.use(new KubePods({ access, clock }));
   const server = serverOf(access);
-  const [nodes, agents] = await lists(
-    new KubeClient(access, { clock, annotation }),
-    ...[pods, signal] as const,
-  );
+  const client = new KubeClient(access, { clock, annotation });
+  const [nodes, agents] = await lists(client, pods, signal);
   if (agents.length === 0 && !nodes.some(({ publicKey }) => publicKey)) {
     throw new FatalError(
       `No Node of the cluster at ${server} runs clusternet (${nodes.length} Nodes, none with the annotation ${annotation}, and no pod with the label ${AGENT_LABEL}): is the kubeconfig that of another cluster?`,
@@ -75,18 +105,15 @@ export async function gatherCluster(
     );
   }
   const byNode = Map.groupBy(agents, ({ nodeName }) => nodeName);
-  const views: NodeView[] = [];
-  await forEachFew(nodes, { atOnce: AT_ONCE, signal }, async (node) => {
-    const answer = await ask(node, byNode.get(node.name) ?? [], {
-      ...options,
-      pods,
-    });
-    views.push({ node, answer });
-    options.progress?.(views.length, nodes.length);
-  });
-  views.sort((a, b) => a.node.name < b.node.name ? -1 : 1);
-  const time = utcNow();
-  return { server, time, annotation, nodes: views };
+  const opened = stack.move();
+  return {
+    ...{ access, server, nodes, pods },
+    podOf: (node) => {
+      const found = byNode.get(node) ?? [];
+      return found.find(({ running }) => running) ?? found[0];
+    },
+    [Symbol.dispose]: () => opened.dispose(),
+  };
 }
 
 async function lists(
@@ -126,30 +153,55 @@ function usualKubeconfig(): string | undefined {
   }
 }
 
-/** Never rejects, unless it is all over. */
-async function ask(
+/** What that Node's agent says of itself. Never rejects, unless it is all over. */
+export async function askForStatus(
+  cluster: Pick<OpenCluster, "podOf" | "pods">,
   node: NodeRecord,
-  agents: readonly AgentPod[],
-  { pods, probe, signal }: ClusterViewOptions & { readonly pods: KubePods },
+  { probe, signal }: Pick<ClusterViewOptions, "probe" | "signal">,
 ): Promise<NodeAnswer> {
-  const pod = agents.find(({ running }) => running) ?? agents[0];
+  const pod = cluster.podOf(node.name);
   if (pod === undefined) return { kind: "none", why: withoutPod(node) };
-  const place = `pod ${pod.namespace}/${pod.name}`;
+  const place = placeOf(pod);
   if (!pod.running) {
     return { kind: "none", why: `its ${place} does not run: ${pod.reason}` };
   }
-  const late = AbortSignal.timeout(NODE_MS);
-  const command = [AGENT_PROGRAM, "status", "--output", "json"];
+  const command = ["status", "--output", "json"];
   if (!probe) command.push("--no-probe");
+  const said = await runInPod(cluster, pod, { command, signal });
+  return typeof said === "string"
+    ? { kind: "none", why: said }
+    : answerOf(place, said);
+}
+
+/** For messages. */
+export function placeOf({ namespace, name }: AgentPod): string {
+  return `pod ${namespace}/${name}`;
+}
+
+/**
+ * A command of the program in an agent's pod, to its end.
+ *
+ * @returns a sentence, or the end of one, where it could not be run. Never
+ *   rejects, unless it is all over.
+ */
+export async function runInPod(
+  { pods }: Pick<OpenCluster, "pods">,
+  pod: AgentPod,
+  { command, signal, withinMs = NODE_MS }: {
+    readonly command: readonly string[];
+    readonly signal: AbortSignal;
+    readonly withinMs?: number;
+  },
+): Promise<ProgramOutput | string> {
+  const late = AbortSignal.timeout(withinMs);
   try {
     const within = AbortSignal.any([signal, late]);
-    return answerOf(place, await pods.run(pod, command, within));
+    return await pods.run(pod, [AGENT_PROGRAM, ...command], within);
   } catch (error) {
     signal.throwIfAborted();
-    const why = late.aborted
-      ? `its ${place} gives no answer within ${NODE_MS / 1_000} s`
+    return late.aborted
+      ? `its ${placeOf(pod)} gives no answer within ${withinMs / 1_000} s`
       : errorText(error);
-    return { kind: "none", why };
   }
 }
 

@@ -129,12 +129,22 @@ export function suggestion(
   prefix: string,
   { options }: Command,
 ): string {
-  const near = options.map(({ name }) => ({
+  const near = nearest(wrong, options.map(({ name }) => name));
+  return near === undefined ? "." : `; did you mean ${prefix}${near}?`;
+}
+
+/** What was meant, if one of them is near. */
+export function nearest(
+  wrong: string,
+  names: readonly string[],
+): string | undefined {
+  const [near] = names.map((name) => ({
     name,
     far: name.startsWith(wrong) && wrong.length > 2 ? 0 : distance(wrong, name),
-  })).sort((a, b) => a.far - b.far)[0];
-  if (near === undefined || near.far > wrong.length / 3) return ".";
-  return `; did you mean ${prefix}${near.name}?`;
+  })).sort((a, b) => a.far - b.far);
+  return near === undefined || near.far > wrong.length / 3
+    ? undefined
+    : near.name;
 }
 
 export function usage(sentence: string): FatalError {
