@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { NO_PROMPT, PERMISSIONS, V8_FLAGS } from "../deploy/permissions.ts";
 import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
+import { pairHelp } from "../mod/cli/doctor_pair_options.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { planHelp } from "../mod/cli/plan_options.ts";
 import { helpText } from "../mod/core/config.ts";
@@ -76,6 +77,13 @@ Deno.test("docs/plan.md has the options of plan", () => {
     read("docs/plan.md"),
   ) ?? [];
   assert.equal(block, planHelp().trimEnd() + "\n");
+});
+
+Deno.test("docs/doctor.md has the options of doctor --pair", () => {
+  const [, block] = /<!-- pair:[^>]*-->\s+```\n([\s\S]*?)```/.exec(
+    read("docs/doctor.md"),
+  ) ?? [];
+  assert.equal(block, pairHelp().trimEnd() + "\n");
 });
 
 Deno.test("docs/install.md says where each deployed file lies", () => {

@@ -13,7 +13,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   core: ["core", "zod"],
   wire: ["core", "wire"],
   view: ["core", "view"],
-  doctor: ["core", "doctor"],
+  doctor: ["core", "view", "doctor"],
   agent: ["core", "agent"],
   sys: ["core", "wire", "sys", "js-yaml", "node:"],
   cli: [

@@ -26,6 +26,7 @@ import {
 } from "../sys/doctor_processes.ts";
 import { commandOutput } from "../sys/command_output.ts";
 import { loadShim } from "../sys/shim.ts";
+import { wantsPair } from "./doctor_pair_options.ts";
 import { Gatherer, type GatherOptions } from "./doctor_facts.ts";
 import { ENV_FILE } from "./install_files.ts";
 
@@ -46,6 +47,10 @@ const DOCTOR: Command = {
 
 /** @returns the exit code: 1 where something was found */
 export async function doctor(args: readonly string[]): Promise<number> {
+  if (wantsPair(args)) {
+    const { doctorPair } = await import("./doctor_pair.ts");
+    return await doctorPair(args);
+  }
   if (wantsHelp(args)) {
     print(doctorHelp());
     return 0;
@@ -175,6 +180,8 @@ export function doctorHelp(): string {
     "clusternet doctor: what is wrong with this node, and what to do (as root).",
     "",
     "Usage: clusternet doctor [FLAGS]",
+    "       clusternet doctor --pair A B [--kubeconfig FILE]  the path between two Nodes,",
+    "           from anywhere; `clusternet doctor --pair --help` has its flags",
     "",
     ...optionRows(DOCTOR_OPTIONS),
     "",

@@ -27,6 +27,8 @@ export interface Finding {
   readonly evidence: readonly Evidence[];
   /** What to do. */
   readonly cure: string;
+  /** The one peer's that it is about; absent: it is about this machine. */
+  readonly node?: string;
 }
 
 /** What a check itself says; its code stands in the table. */

@@ -223,6 +223,7 @@ export const CLUSTER_CHECKS: readonly Check[] = [
       unused.filter(({ code, node }) =>
         code !== "conflict" && node !== config.nodeName
       ).map(({ node, text }) => ({
+        node,
         severity: "warning" as const,
         sentence: `Node ${node} is not wholly used: ${text}`,
         evidence: [seen(`kubectl describe node ${node}`, text)],

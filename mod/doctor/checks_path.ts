@@ -28,6 +28,7 @@ export const PATH_CHECKS: readonly Check[] = [
       needs: ["probed", "config"],
       find: ({ probed, config }) =>
         probed.unreachable === 0 ? [] : down(probed).map((peer) => ({
+          node: nameOf(peer),
           sentence: `${
             nameOf(peer)
           } gives no answer, and ICMP says "unreachable": nothing listens there on UDP ${config.listenPort}, or a firewall rejects it`,
@@ -47,6 +48,7 @@ export const PATH_CHECKS: readonly Check[] = [
         probed.unreachable > 0 ? [] : down(probed).map((peer) => {
           const dark = probed.dark.includes(peer.node ?? "");
           return {
+            node: nameOf(peer),
             sentence:
               `${
                 nameOf(peer)
@@ -76,6 +78,7 @@ export const PATH_CHECKS: readonly Check[] = [
           : nowMs - peer.lastHandshakeMs > SESSION_MS * 2 &&
             peer.sentBytes > peer.receivedBytes * 10)
       ).map(([key, peer]) => ({
+        node: names.get(key) ?? key,
         severity: "warning" as const,
         sentence: `${
           names.get(key) ?? key
@@ -109,6 +112,7 @@ export const PATH_CHECKS: readonly Check[] = [
         [...traffic].filter(([, { lastHandshakeMs }]) =>
           lastHandshakeMs !== undefined && lastHandshakeMs > nowMs + FUTURE_MS
         ).map(([key]) => ({
+          node: names.get(key) ?? key,
           severity: "warning" as const,
           sentence: `The last handshake with ${
             names.get(key) ?? key
@@ -137,6 +141,7 @@ export const PATH_CHECKS: readonly Check[] = [
         const carries = first.underlay ??
           first.largest + OVERHEAD[first.overIpv6 ? 6 : 4];
         return {
+          node: first.node,
           sentence:
             `Packets of more than ${first.largest} bytes do not come through to ${first.node} (the link takes ${first.full}): the path carries ${carries} bytes, less than the network card says`,
           evidence: [

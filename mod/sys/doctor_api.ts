@@ -10,7 +10,7 @@ import type { Clock } from "../core/clock.ts";
 import { errorText } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { VERSION } from "../core/version.ts";
-import { property } from "../wire/json.ts";
+import { listOf, property, textOf } from "../wire/json.ts";
 import { KubeClient } from "./kube_client.ts";
 import type { KubeAccess } from "./kube_access.ts";
 import { ApiError } from "./kube_error.ts";
@@ -122,6 +122,38 @@ export class DoctorApi {
       if (error instanceof ApiError) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * The condition Ready of that Node, by the right to list Nodes.
+   *
+   * @returns `null`: it has none
+   */
+  async nodeReady(
+    name: string,
+  ): Promise<
+    {
+      readonly status: string;
+      readonly reason: string;
+      readonly message: string;
+    } | null
+  > {
+    const selector = encodeURIComponent(`metadata.name=${name}`);
+    const { text } = await this.#ask({
+      operation: { what: "list Nodes", grant: "nodes list" },
+      method: "GET",
+      path: `/api/v1/nodes?fieldSelector=${selector}`,
+    });
+    const [node] = listOf(property(JSON.parse(text), "items"));
+    const found = listOf(property(property(node, "status"), "conditions"))
+      .find((each) => property(each, "type") === "Ready");
+    if (found === undefined) return null;
+    const of = (key: string): string => textOf(property(found, key)) ?? "";
+    return {
+      status: of("status"),
+      reason: of("reason"),
+      message: of("message"),
+    };
   }
 
   async nodes(annotation: string): Promise<readonly NodeRecord[]> {

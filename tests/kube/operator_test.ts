@@ -22,6 +22,14 @@ import {
 import type { KubeObject } from "./kube_api.ts";
 import { KUBELET_CONF } from "./kube_node.ts";
 import { inOrder, newFolder, withCluster } from "./harness.ts";
+import {
+  pairAway,
+  pairFiltered,
+  pairForwardDrop,
+  pairRefuses,
+  pairStands,
+  pairUnreachable,
+} from "./pair_steps.ts";
 
 Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
   await withCluster({ images: [agentImage()] }, async (cluster) => {
@@ -30,6 +38,12 @@ Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
         withoutAgents(cluster),
       "status --all shows each Node's view, by certificate and by token": () =>
         shows(cluster),
+      "doctor --pair explains a path that stands, hop by hop": () =>
+        pairStands(cluster),
+      "doctor --pair refuses in one sentence what it cannot explain": () =>
+        pairRefuses(cluster),
+      "doctor --pair names the machine that drops what pods send": () =>
+        pairForwardDrop(cluster),
       "graph --all draws the mesh, each format for its reader": () =>
         draws(cluster),
       "kubectl port-forward leads to the page that the agent has on its loopback":
@@ -38,7 +52,7 @@ Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
         namesRights(cluster),
       "the kubeconfig of a node's own kubelet may not ask, and is told so":
         () => refusesKubelet(cluster),
-      "who cannot reach whom is told with both ends' reasons, and drawn in red":
+      "who cannot reach whom is told with both ends' reasons, drawn in red, and in which direction UDP is filtered":
         () => tellsBreaks(cluster),
       "a kubelet that cannot be reached costs the answer of its own Node alone":
         () => tellsUnreachable(cluster),
@@ -204,6 +218,7 @@ async function tellsUnreachable(cluster: Cluster): Promise<void> {
     assert.equal(tunnels[0].bSays.word, "unasked");
     const svg = await graphAll(cluster, "--no-probe");
     assert.match(svg, /! n2 could not be asked: Cannot ask the agent in pod/);
+    await pairUnreachable(cluster);
   } finally {
     await node.startKubelet();
   }
@@ -309,6 +324,7 @@ nft add rule inet cut in udp dport 7838 drop`);
   const [tunnel] =
     JSON.parse(await graphAll(cluster, ...flags, "json")).tunnels;
   const svg = await graphAll(cluster, ...flags, "svg");
+  await pairFiltered(cluster);
   await space.sh("nft delete table inet cut");
   const why = "no answer within 3 s";
   assert.deepEqual([tunnel.state, tunnel.aSays, tunnel.bSays], [
@@ -339,6 +355,7 @@ async function tellsAway(cluster: Cluster): Promise<void> {
     return /n2: it has no pod/.test(stdout) ? stdout : undefined;
   }, 30_000);
   assert.match(away, /n2: it has no pod of the agent, but a public key/);
+  await pairAway(cluster);
   await template({
     nodeSelector: { "kubernetes.io/hostname": "n2" },
     containers: [{ name: "clusternet", image: "localhost/nowhere:1" }],
