@@ -11,7 +11,13 @@ import type { Config } from "../core/config.ts";
 import { forEachFew } from "../core/each.ts";
 import type { PublicKey } from "../core/key.ts";
 import type { Finding } from "../core/peer_index.ts";
-import { hasSession, peerState, type Probe } from "../core/peer_state.ts";
+import {
+  HANDSHAKE_MS,
+  hasSession,
+  peerState,
+  type Probe,
+  probePatience,
+} from "../core/peer_state.ts";
 import {
   type FindingStatus,
   type LinkStatus,
@@ -31,9 +37,6 @@ import type { Report } from "./report.ts";
 
 /** Probes that are under way at once: peers that do not answer hold up few others. */
 const PROBES_AT_ONCE = 512;
-
-/** Milliseconds for all of them: somebody waits for the answer. */
-const PROBE_MS = 3_000;
 
 export interface OverviewOptions {
   readonly clock: Clock;
@@ -136,8 +139,8 @@ export class Overview {
 
   /**
    * One packet to every peer's link address; the next `status()` says what came
-   * of it. Within three seconds, whoever answers or not; however many ask at the
-   * same time, it is done once.
+   * of it. Within six seconds, whoever answers or not, and within three where
+   * all had sessions; however many ask at the same time, it is done once.
    */
   probeAll(
     /** Only those without a session. */
@@ -158,17 +161,18 @@ export class Overview {
     const peers = [...nodes.peers() ?? []].filter(([key]) =>
       !silent || !hasSession(traffic.get(key)?.lastHandshakeMs, nowMs)
     );
-    const end = clock.now() + PROBE_MS;
+    // All together: somebody waits for the answer.
+    const end = clock.now() + HANDSHAKE_MS;
     // It ends by itself, and is not one asker's to end.
     const { signal } = new AbortController();
     await forEachFew(
       peers,
       { atOnce: PROBES_AT_ONCE, signal },
       async ([key, { allowedIps: [prefix] }]) => {
-        const timeoutMs = end - clock.now();
-        if (prefix === undefined || timeoutMs <= 0) return;
-        const address = firstAddress(prefix);
-        await this.#probe(key, { address, timeoutMs }, traffic.get(key));
+        const leftMs = end - clock.now();
+        if (prefix === undefined || leftMs <= 0) return;
+        const to = { address: firstAddress(prefix), leftMs };
+        await this.#probe(key, to, traffic.get(key));
       },
     );
     for (const key of this.#probes.keys()) {
@@ -178,13 +182,15 @@ export class Overview {
 
   async #probe(
     key: PublicKey,
-    to: { readonly address: Address; readonly timeoutMs: number },
-    { lastHandshakeMs }: PeerTraffic = NO_TRAFFIC,
+    to: { readonly address: Address; readonly leftMs: number },
+    traffic: PeerTraffic = NO_TRAFFIC,
   ): Promise<void> {
     const { probe, wallClock } = this.#options;
     const atMs = wallClock();
-    const session = hasSession(lastHandshakeMs, atMs);
-    const result = await probe.probe(to.address, to.timeoutMs);
+    const session = hasSession(traffic.lastHandshakeMs, atMs);
+    const last = { nowMs: atMs, probe: this.#probes.get(key) };
+    const timeoutMs = Math.min(to.leftMs, probePatience(traffic, last));
+    const result = await probe.probe(to.address, timeoutMs);
     this.#probes.set(key, { ...result, atMs, session });
   }
 

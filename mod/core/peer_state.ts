@@ -31,6 +31,32 @@ export interface Probe {
 /** Milliseconds for which a probe tells of now: from one scrape of a minute to the next. */
 export const PROBE_COUNTS_MS = 120_000;
 
+/** Milliseconds for an answer over a session: a few round trips, and TCP's first repetition. */
+const ANSWER_MS = 3_000;
+
+/**
+ * Milliseconds for an answer where there is no session yet. What WireGuard says
+ * first to shake hands may be lost; it says it again after REKEY_TIMEOUT, 5 s,
+ * and up to a third of a second more (drivers/net/wireguard/messages.h, timers.c).
+ */
+export const HANDSHAKE_MS = 6_000;
+
+/**
+ * How long a probe waits before it says that nobody answers. Where that was found
+ * out already, and nothing was heard since, WireGuard has had its second try.
+ *
+ * @returns milliseconds
+ */
+export function probePatience(
+  traffic: PeerTraffic,
+  now: Parameters<typeof peerState>[1],
+): number {
+  return hasSession(traffic.lastHandshakeMs, now.nowMs) ||
+      peerState(traffic, now) === "down"
+    ? ANSWER_MS
+    : HANDSHAKE_MS;
+}
+
 /**
  * ```ts
  * import assert from "node:assert/strict";

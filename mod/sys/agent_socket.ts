@@ -56,7 +56,7 @@ export async function hasAgent(link: string): Promise<boolean> {
   }
 }
 
-/** Milliseconds for an answer: probes take three seconds of it. */
+/** Milliseconds for an answer: probes take up to six seconds of it. */
 const ANSWER_MS = 15_000;
 
 /** Bytes of an answer: the status of 5,000 Nodes is some 3 MB. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import {
+  HANDSHAKE_MS,
   peerState,
   type Probe,
   PROBE_COUNTS_MS,
+  probePatience,
 } from "../../mod/core/peer_state.ts";
 import { NO_TRAFFIC, SESSION_MS } from "../../mod/core/traffic.ts";
 
@@ -66,3 +68,35 @@ for (const [what, { handshake, probe, state }] of Object.entries(ROWS)) {
     assert.equal(peerState(traffic, { nowMs: NOW, probe: whole }), state);
   });
 }
+
+Deno.test("probePatience() outlasts WireGuard's second try, but only where there was none yet", () => {
+  const patience = (
+    handshake: number | undefined,
+    probe?: Partial<Probe>,
+  ): number =>
+    probePatience({
+      ...NO_TRAFFIC,
+      lastHandshakeMs: handshake === undefined ? undefined : NOW - handshake,
+    }, {
+      nowMs: NOW,
+      probe: probe && {
+        ...{ atMs: NOW - 1_000, answered: false, session: false },
+        ...{ roundTripMs: undefined, failure: "", ...probe },
+      },
+    });
+  const once = patience(10_000);
+  assert.ok(once < HANDSHAKE_MS && HANDSHAKE_MS > 5_334);
+  assert.equal(patience(undefined), HANDSHAKE_MS);
+  assert.equal(patience(SESSION_MS), HANDSHAKE_MS);
+  assert.equal(patience(undefined, {}), once, "known to be down");
+  assert.equal(
+    patience(undefined, { atMs: NOW - PROBE_COUNTS_MS }),
+    HANDSHAKE_MS,
+    "that was long ago",
+  );
+  assert.equal(
+    patience(SESSION_MS, { answered: true }),
+    HANDSHAKE_MS,
+    "it was there",
+  );
+});
