@@ -33,6 +33,11 @@ export const UNIT_NEEDS: readonly Need[] = [
     why: "shows the agent's page, and says how it fares",
     anyOf: ["chromium"],
   },
+  {
+    package: "python3-yaml",
+    why: "reads our YAML",
+    anyOf: ["/usr/lib/python3/dist-packages/yaml"],
+  },
   { package: "graphviz", why: "reads our graphs (dot)", anyOf: ["dot"] },
   {
     package: "libxml2-utils",
@@ -62,6 +67,11 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
     package: "strace",
     why: "ends a process before its every system call",
     anyOf: ["strace"],
+  },
+  {
+    package: "bsdutils",
+    why: "a terminal for what is shown on one (script)",
+    anyOf: ["script"],
   },
   {
     package: "iptables",

@@ -10,7 +10,7 @@ import { makePaint, type Paint } from "../view/text.ts";
 export interface Terminal {
   /** Columns; `undefined`: lines may be as long as they are. */
   readonly width: number | undefined;
-  /** Lines on the screen; `undefined`: it is no screen. */
+  /** Lines on the screen; `undefined`: it is no screen, only lines. */
   readonly height: number | undefined;
   readonly paint: Paint;
 }
@@ -19,10 +19,11 @@ export interface Terminal {
 export function standardOutput(): Terminal {
   const isTerminal = Deno.stdout.isTerminal();
   const size = isTerminal ? sizeOf() : undefined;
+  const movesCursor = Deno.env.get("TERM") !== "dumb";
   const given = Number(Deno.env.get("COLUMNS") ?? "");
   return {
     width: size?.columns ?? (given > 0 ? given : undefined),
-    height: size?.rows,
+    height: movesCursor ? size?.rows : undefined,
     paint: makePaint(wantsColour(isTerminal)),
   };
 }

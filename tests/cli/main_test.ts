@@ -68,10 +68,33 @@ Deno.test("clusternet graph without an agent, or of an unknown kind, is one sent
     unknown.stderr,
     /^clusternet: Cannot use --output png: give one of svg, dot, mermaid, json\n$/,
   );
+  const half = await clusternet("graph", "--context", "x");
+  assert.deepEqual([half.code, half.stderr], [
+    2,
+    "clusternet: Cannot use --context alone: it is that of --all\n",
+  ]);
   const alone = await clusternet("graph", "--interface", "nobody0");
   assert.equal(alone.code, 1);
   assert.match(
     alone.stderr,
     /^clusternet: No agent runs [^\n]*nobody0[^\n]*\n$/,
   );
+});
+
+Deno.test("--all with a kubeconfig that is not there, or is none, is one sentence", async () => {
+  for (const command of ["status", "graph"]) {
+    for (
+      const [file, says] of [
+        ["/nowhere/config", /nowhere\/config/],
+        [MAIN, /main\.ts/],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await clusternet(
+        ...[command, "--all", "--kubeconfig", file],
+      );
+      assert.deepEqual([code, stdout], [1, ""], stderr);
+      assert.match(stderr, /^clusternet: [^\n]+\n$/);
+      assert.match(stderr, says);
+    }
+  }
 });

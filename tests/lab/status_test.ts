@@ -149,19 +149,28 @@ labTest(
     // files can, and is as much a stranger to a socket of somebody else's.
     const without = "-dac_override,-dac_read_search";
     await node.space.sh(`chown 65534 ${SOCKET}`);
-    const nobody = await node.space.run([
-      ...["setpriv", "--bounding-set", without, "--inh-caps", without, "--"],
-      ...command(node),
-    ]);
-    isOneSentence(nobody);
-    assert.match(nobody.stderr, /no permission for .*sudo/);
+    const graph = [...node.settings.agent, "graph"];
+    for (const asker of [command(node), graph]) {
+      const nobody = await node.space.run([
+        ...["setpriv", "--bounding-set", without, "--inh-caps", without, "--"],
+        ...asker,
+      ]);
+      isOneSentence(nobody);
+      assert.match(nobody.stderr, /no permission for .*sudo/);
+    }
 
     await node.stopAgent();
     for (const { answer, says } of HOSTILE) {
       await using _server = await hostile(node, answer);
-      const ended = await status(node);
-      isOneSentence(ended);
-      assert.match(ended.stderr, says);
+      const asked = [
+        status(node),
+        // It reads the answer in the same way.
+        ...answer.startsWith("head") ? [node.space.run(graph)] : [],
+      ];
+      for (const ended of await Promise.all(asked)) {
+        isOneSentence(ended);
+        assert.match(ended.stderr, says);
+      }
     }
   },
 );
@@ -237,6 +246,10 @@ labTest(
       `${line} --watch | head -1`,
     ]);
     assert.deepEqual([piped.stdout, piped.stderr], ["n1  healthy\n", ""]);
+    const graph = line.replace("'status'", "'graph'");
+    const drawn = await node.space.run(["sh", "-c", `${graph} | head -c 4`]);
+    assert.deepEqual([drawn.stdout, drawn.stderr], ["<svg", ""]);
+    await showsOnTerminal(node, line);
     const narrow = await node.space.sh(`COLUMNS=40 ${line}`);
     for (const each of narrow.split("\n")) assert.ok(each.length <= 40, each);
     assert.match(narrow, /^n2 +(up|idle) /m);
@@ -258,8 +271,62 @@ labTest(
   },
 );
 
+/** A real one, of 40 columns and 12 lines. @param line a command for the shell */
+async function showsOnTerminal(node: LabNode, line: string): Promise<void> {
+  const watch = async (term: string): Promise<string> => {
+    let all = "";
+    const decoder = new TextDecoder();
+    const child = new Child(
+      "status --watch on a terminal",
+      node.space.command([
+        ...["script", "--quiet", "--command"],
+        `stty cols 40 rows 12; NO_COLOR= TERM=${term} exec ${line} --watch`,
+        "/dev/null",
+      ]),
+      {
+        env: node.settings.env,
+        onBytes: (bytes) => all += decoder.decode(bytes, { stream: true }),
+      },
+    );
+    try {
+      const shown = term === "dumb" ? 1 : 2;
+      await eventually(
+        `it has been shown ${shown} times`,
+        () =>
+          Promise.resolve(
+            // deno-lint-ignore no-control-regex
+            all.split(/healthy[^]*?\n(?:\x1b\[J|n2 )/).length > shown ||
+              undefined,
+          ),
+        patience(10_000),
+      );
+    } finally {
+      // The terminal is gone with it, and with that what runs on it.
+      await child.stop("SIGKILL");
+    }
+    return all;
+  };
+  const [first = "", ...frames] = (await watch("xterm")).split("\x1b[H");
+  assert.equal(first, "\x1b[2J", "it begins on an empty screen");
+  assert.ok(frames.length >= 2, "and draws over what is there");
+  const frame = frames[0] ?? "";
+  assert.ok(frame.includes("\x1b[32mhealthy\x1b[0m"), frame);
+  // deno-lint-ignore no-control-regex
+  assert.match(frame, /… \d+ more lines\x1b\[K\r\n\x1b\[J$/);
+  // deno-lint-ignore no-control-regex
+  const plain = frame.replaceAll(/\x1b\[[\d;]*[A-Za-z]/g, "");
+  const lines = plain.trimEnd().split("\r\n");
+  assert.equal(lines.length, 11);
+  for (const each of lines) assert.ok([...each].length <= 40, each);
+  const dumb = await watch("dumb");
+  assert.doesNotMatch(dumb, /\p{Cc}(?<![\r\n])/u);
+  for (const each of dumb.split("\r\n")) {
+    assert.ok([...each].length <= 40, each);
+  }
+}
+
 labTest(
-  "silent clients and a flood cost no packet, and changes are applied meanwhile",
+  "hostile clients of socket and port cost no packet, and changes are applied meanwhile",
   { nodes: 2 },
   async (lab) => {
     await bringUp(lab);
@@ -267,16 +334,35 @@ labTest(
     const node = firstNode(lab);
     const program = `
       const path = ${JSON.stringify(SOCKET)};
-      const open = () => Deno.connect({ transport: "unix", path });
-      const silent = await Promise.all(Array.from({ length: 50 }, open));
+      const places = [{ transport: "unix", path }, { hostname: "127.0.0.1", port: 7839 }];
+      const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+      const bytes = (text) => new TextEncoder().encode(text);
+      const again = async (place, deed) => {
+        for (let sent = 0;; sent++) {
+          try { await deed(await Deno.connect(place), sent); } catch { await pause(1); }
+        }
+      };
+      const ask = "GET /v1/status?probe=1 HTTP/1.1\\r\\nhost: localhost\\r\\n";
+      const slowly = async (client) => {
+        await client.write(bytes(ask));
+        for (;;) { await pause(100); await client.write(bytes("x")); }
+      };
+      const hugely = async (client) => {
+        await client.write(bytes(ask + "x: " + "x".repeat(1 << 20)));
+        client.close();
+      };
+      const often = async (client, sent) => {
+        await client.write(bytes(ask + "\\r\\n"));
+        if (sent % 2) client.close();
+      };
+      for (const place of places) {
+        await Promise.all(Array.from({ length: 50 }, () => Deno.connect(place)));
+        for (let n = 0; n < 20; n++) again(place, slowly);
+        again(place, hugely);
+        again(place, often);
+      }
       console.log("at work");
-      for (let sent = 0;; sent++) {
-        try {
-          const one = await open();
-          await one.write(new TextEncoder().encode("GET /v1/status?probe=1 HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n"));
-          if (sent % 2) one.close();
-        } catch { await new Promise((done) => setTimeout(done, 1)); }
-      }`;
+      setTimeout(() => console.log("worked on"), 6000);`;
     await losesNothing(lab, async () => {
       const flood = new Child(
         "a flood of clients",
@@ -294,6 +380,8 @@ labTest(
         await node.agent?.line(/stranger/, {
           ...{ from, withinMs: patience(3_000) },
         });
+        // Longer than the agent waits for a request.
+        await flood.line(/^worked on$/, { withinMs: patience(20_000) });
       } finally {
         await flood.stop("SIGKILL");
       }
