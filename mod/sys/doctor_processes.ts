@@ -73,14 +73,27 @@ function argsOf(pid: number, shim: Shim): readonly string[] | undefined {
   return text.replace(/\0$/, "").split("\0");
 }
 
-/** `clusternet run`, or Deno with our main module; not a shell that starts it. */
-function isAgent(args: readonly string[]): boolean {
+/** Main modules: of the sources, of what `deno bundle` and `deno compile` make. */
+const MAIN_MODULE = /(^|\/)(main\.[jt]s|clusternet\.js|program\.js)$/;
+
+/**
+ * What a process of ours was told, from the command on: behind the main module,
+ * where the runtime has arguments of its own. `undefined`: it is none of ours,
+ * or a shell that starts one.
+ */
+export function ownArguments(
+  args: readonly string[],
+): readonly string[] | undefined {
   const program = basename(args[0] ?? "");
-  const at = args.lastIndexOf("run");
-  if (at < 1) return false;
-  if (program === "clusternet") return true;
-  return program.startsWith("deno") &&
-    /(^|\/)(main\.[jt]s|clusternet)$/.test(args[at - 1] ?? "");
+  const ours = program === "clusternet";
+  if (!ours && !program.startsWith("deno")) return undefined;
+  const at = args.findIndex((arg) => MAIN_MODULE.test(arg));
+  if (at > 0) return args.slice(at + 1);
+  return ours ? args.slice(1) : undefined;
+}
+
+function isAgent(args: readonly string[]): boolean {
+  return ownArguments(args)?.[0] === "run";
 }
 
 function linkOf(args: readonly string[], fallback: string): string {
@@ -91,7 +104,7 @@ function linkOf(args: readonly string[], fallback: string): string {
 
 /** Flags of the agent: what follows `run`. */
 export function agentFlags({ args }: FoundProcess): readonly string[] {
-  return args.slice(args.lastIndexOf("run") + 1);
+  return ownArguments(args)?.slice(1) ?? [];
 }
 
 /** `undefined`: not ours to read. */
