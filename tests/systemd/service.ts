@@ -143,13 +143,14 @@ async function published(lab: Lab, node: LabNode): Promise<true | undefined> {
   return Object.keys(metadata.annotations ?? {}).length > 0 ? true : undefined;
 }
 
-/** `clusternet doctor` on the machine: these checks only. */
+/** `clusternet doctor` on the machine; with `only`, these checks. */
 export async function diagnosed(
   { machine }: Service,
-  checks: string,
+  only?: string,
 ): Promise<Diagnosis> {
-  const flags = ["--only", checks, "-o", "json"];
-  return answerOf(await machine.run([EXECUTABLE, "doctor", ...flags]));
+  const flags = only === undefined ? [] : ["--only", only];
+  const command = [EXECUTABLE, "doctor", "-o", "json", ...flags];
+  return answerOf(await machine.run(command));
 }
 
 /** Power off and on, with a network as fresh as all else; the disk and the API server stay. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { eventually, pause } from "../lab/harness.ts";
 import type { Machine } from "./machine.ts";
 import {
+  diagnosed,
   KUBECONFIG,
   kubeconfig,
   losesNothingBothWays,
@@ -28,6 +29,13 @@ serviceTest("the service", {}, async (service) => {
         StatusText: "OK, 1 peer",
       },
     );
+  });
+
+  await claim("is found healthy by doctor as it is deployed", async () => {
+    const { findings, notMade } = await diagnosed(service);
+    assert.deepEqual(findings, []);
+    // The API server of the lab has no ConfigMaps.
+    assert.deepEqual(notMade.map(({ code }) => code), ["kube-proxy-cidr"]);
   });
 
   await claim(
