@@ -10,12 +10,12 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Raise with any change of a signature; mod/sys/ffi.ts refuses another number. */
-#define ABI 2
+#define ABI 3
 
 /* arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h */
 #if defined(__x86_64__)
 enum { READ = 0, WRITE = 1, CLOSE = 3, SOCKET = 41, SENDTO = 44, RECVFROM = 45,
-       BIND = 49, GETSOCKNAME = 51, SETSOCKOPT = 54, FLOCK = 73, FSYNC = 74,
+       BIND = 49, GETSOCKNAME = 51, SETSOCKOPT = 54, GETSOCKOPT = 55, FLOCK = 73, FSYNC = 74,
        OPENAT = 257, SYMLINKAT = 266, PPOLL = 271, EVENTFD2 = 290, STATX = 332 };
 enum { O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000 };
 
@@ -29,7 +29,7 @@ static long call(long n, long a, long b, long c, long d, long e, long f) {
 }
 #elif defined(__aarch64__)
 enum { READ = 63, WRITE = 64, CLOSE = 57, SOCKET = 198, SENDTO = 206, RECVFROM = 207,
-       BIND = 200, GETSOCKNAME = 204, SETSOCKOPT = 208, FLOCK = 32, FSYNC = 82,
+       BIND = 200, GETSOCKNAME = 204, SETSOCKOPT = 208, GETSOCKOPT = 209, FLOCK = 32, FSYNC = 82,
        OPENAT = 56, SYMLINKAT = 36, PPOLL = 73, EVENTFD2 = 19, STATX = 291 };
 enum { O_DIRECTORY = 0x4000, O_NOFOLLOW = 0x8000 };
 
@@ -47,13 +47,18 @@ static long call(long n, long a, long b, long c, long d, long e, long f) {
   call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* include/uapi/linux/netlink.h, include/linux/socket.h, asm-generic/socket.h */
-enum { AF_UNIX = 1, AF_NETLINK = 16, SOCK_DGRAM = 2, SOCK_RAW = 3,
+enum { AF_UNIX = 1, AF_NETLINK = 16, AF_PACKET = 17, SOCK_DGRAM = 2, SOCK_RAW = 3,
        SOCK_CLOEXEC = 02000000, SOCK_NONBLOCK = 04000, SOL_SOCKET = 1, SOL_NETLINK = 270,
-       SO_RCVBUF = 8, SO_RCVBUFFORCE = 33, NETLINK_ADD_MEMBERSHIP = 1, NETLINK_CAP_ACK = 10,
+       SO_RCVBUF = 8, SO_ATTACH_FILTER = 26, SO_RCVBUFFORCE = 33, NETLINK_ADD_MEMBERSHIP = 1, NETLINK_CAP_ACK = 10,
        NETLINK_EXT_ACK = 11, MSG_NOSIGNAL = 0x4000 };
 enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_BASIC_STATS = 0x7ff,
        O_CLOEXEC = 02000000, EFD_NONBLOCK = 04000, POLLIN = 1, EMSGSIZE = 90 };
 
+/* include/uapi/linux/if_packet.h, if_ether.h, filter.h */
+enum { SOL_PACKET = 263, PACKET_STATISTICS = 6, ETH_P_ALL = 3 };
+
+struct sockaddr_ll { uint16_t family, protocol; int32_t interface; uint16_t hatype; uint8_t rest[10]; };
+struct sock_fprog { uint16_t length; const uint8_t *filter; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t port, groups; };
 struct pollfd { int32_t fd; int16_t events, revents; };
 struct timespec { int64_t seconds, nanoseconds; };
@@ -62,11 +67,17 @@ static long set_option(int32_t fd, int level, int option, int32_t value) {
   return CALL(SETSOCKOPT, fd, level, option, &value, sizeof value, 0);
 }
 
+/* In bytes, 0 for the system's default; past the limit only if root. */
+static long set_receive_buffer(int32_t fd, int32_t bytes) {
+  if (bytes <= 0 || set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) >= 0) return 0;
+  return set_option(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
 EXPORT int32_t cn_abi(void) { return ABI; }
 EXPORT int32_t cn_close(int32_t fd) { return CALL(CLOSE, fd, 0, 0, 0, 0, 0); }
 
 /* A nonblocking netlink socket. Short errors, in words; its port id goes to *port.
- * rcvbuf in bytes, 0 for the system's default; past the limit only if root. */
+ * rcvbuf as set_receive_buffer() takes it. */
 EXPORT int32_t cn_netlink(int32_t protocol, int32_t rcvbuf, uint32_t *port) {
   struct sockaddr_nl self = {.family = AF_NETLINK};
   uint32_t length = sizeof self;
@@ -74,8 +85,7 @@ EXPORT int32_t cn_netlink(int32_t protocol, int32_t rcvbuf, uint32_t *port) {
   if (fd < 0) return fd;
   long error = set_option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
   if (error == 0) error = set_option(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
-  if (error == 0 && rcvbuf > 0 && set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, rcvbuf) < 0)
-    error = set_option(fd, SOL_SOCKET, SO_RCVBUF, rcvbuf);
+  if (error == 0) error = set_receive_buffer(fd, rcvbuf);
   if (error == 0) error = CALL(BIND, fd, &self, sizeof self, 0, 0, 0);
   if (error == 0) error = CALL(GETSOCKNAME, fd, &self, &length, 0, 0, 0);
   if (error < 0) {
@@ -89,6 +99,31 @@ EXPORT int32_t cn_netlink(int32_t protocol, int32_t rcvbuf, uint32_t *port) {
 /* Join one multicast group, by number (RTNLGRP_…). */
 EXPORT int32_t cn_join(int32_t fd, uint32_t group) {
   return set_option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+}
+
+/* A nonblocking packet(7) socket that sees one interface, from the network header on: what its
+ * filter, so many of struct sock_filter, accepts. For cn_read(). */
+EXPORT int32_t cn_packet(int32_t interface, const uint8_t *filter, uint32_t instructions,
+                         int32_t rcvbuf) {
+  struct sockaddr_ll self = {.family = AF_PACKET, .protocol = ETH_P_ALL << 8, .interface = interface};
+  struct sock_fprog program = {.length = instructions, .filter = filter};
+  /* Protocol 0: nothing arrives before the filter is there. */
+  long fd = CALL(SOCKET, AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
+  if (fd < 0) return fd;
+  long error = CALL(SETSOCKOPT, fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program, 0);
+  if (error == 0) error = set_receive_buffer(fd, rcvbuf);
+  if (error == 0) error = CALL(BIND, fd, &self, 20, 0, 0, 0);
+  if (error == 0) return fd;
+  cn_close(fd);
+  return error;
+}
+
+/* Packets that a packet socket had no room for since the last time this was asked. */
+EXPORT int32_t cn_packet_drops(int32_t fd) {
+  uint32_t counts[2] = {0, 0}; /* struct tpacket_stats: packets, drops */
+  uint32_t length = sizeof counts;
+  long error = CALL(GETSOCKOPT, fd, SOL_PACKET, PACKET_STATISTICS, counts, &length, 0);
+  return error < 0 ? error : (int32_t)counts[1];
 }
 
 /* An unbound datagram socket of the unix family, blocking never. */

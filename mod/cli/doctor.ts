@@ -35,6 +35,8 @@ const DOCTOR_OPTIONS: readonly Option[] = [
   { name: "output", short: "o", metavar: "FORMAT", fallback: "text", help: "text or json." },
   { name: "list", metavar: "", fallback: "false", help: "List all checks and what they look at." },
   { name: "only", metavar: "CODE", fallback: undefined, help: "These checks only: several flags, or separated by commas.", list: true },
+  { name: "prove-encryption", metavar: "", fallback: "false", help: "Send packets to all peers, and watch that they leave encrypted and nothing in clear." },
+  { name: "peer", metavar: "NODE", fallback: undefined, help: "With --prove-encryption: this peer only." },
 ];
 
 const RUN_OPTIONS = OPTIONS.filter(({ name }) =>
@@ -68,11 +70,20 @@ export async function doctor(args: readonly string[]): Promise<number> {
     );
     return 0;
   }
+  const peer = given.get("peer")?.text;
+  if (peer !== undefined && !given.has("prove-encryption")) {
+    throw usage("Cannot use --peer by itself: add --prove-encryption");
+  }
   const checks = chosen(given.get("only")?.text);
   const own = [...given].filter(([name]) =>
     RUN_OPTIONS.some((option) => option.name === name)
   ).map(([name, { text }]) => [name, text] as const);
-  const gatherer = new Gatherer(await surroundings(new Map(own)));
+  const around = await surroundings(new Map(own));
+  if (given.has("prove-encryption")) {
+    const { proveEncryption } = await import("./prove_encryption.ts");
+    return await proveEncryption(around, { output, peer });
+  }
+  const gatherer = new Gatherer(around);
   const facts = await gatherer.gather(checks.flatMap(({ needs }) => needs));
   const diagnosis = await withEvidence(diagnose(checks, facts));
   print(

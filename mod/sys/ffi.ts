@@ -11,7 +11,7 @@
  */
 
 /** That of ffi/netlink.c: a shim from another build is refused. */
-const ABI = 2;
+const ABI = 3;
 
 const SYMBOLS = {
   /** `int32_t cn_abi(void)` */
@@ -22,6 +22,10 @@ const SYMBOLS = {
   cn_netlink: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   /** `int32_t cn_join(int32_t fd, uint32_t group)` */
   cn_join: { parameters: ["i32", "u32"], result: "i32" },
+  /** `int32_t cn_packet(int32_t interface, const uint8_t *filter, uint32_t instructions, int32_t rcvbuf)` */
+  cn_packet: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  /** `int32_t cn_packet_drops(int32_t fd)` */
+  cn_packet_drops: { parameters: ["i32"], result: "i32" },
   /** `int32_t cn_unix(void)` */
   cn_unix: { parameters: [], result: "i32" },
   /** `int32_t cn_send(int32_t fd, const uint8_t *data, uint32_t length, const uint8_t *address, uint32_t address_length)` */

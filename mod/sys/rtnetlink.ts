@@ -201,6 +201,11 @@ export class Rtnetlink {
     return this.#get(getLink(name), `read link ${name}`, decodeLink);
   }
 
+  /** All of this network namespace, with their numbers. */
+  async links(): Promise<readonly LinkRecord[]> {
+    return [...(await this.#links()).values()];
+  }
+
   async #links(): Promise<ReadonlyMap<number, LinkRecord>> {
     const all = await this.#dump(dumpLinks(), "list links", decodeLink);
     return new Map(all.map((link) => [link.index, link]));

@@ -121,6 +121,38 @@ export class Shim {
     return { socket, port: port[0] ?? 0 };
   }
 
+  /**
+   * Open a nonblocking packet(7) socket: what passes one interface, from the
+   * network header on, and its filter accepts. For `read()`; needs CAP_NET_RAW.
+   *
+   * @param filter struct sock_filter, 8 bytes each (include/uapi/linux/filter.h)
+   * @param options.receiveBuffer bytes
+   */
+  openPacket(
+    interfaceIndex: number,
+    filter: Bytes,
+    options: { readonly receiveBuffer: number },
+  ): Descriptor {
+    return this.#descriptor(
+      "open packet socket",
+      () =>
+        this.#library.symbols.cn_packet(
+          interfaceIndex,
+          filter,
+          filter.length / 8,
+          options.receiveBuffer,
+        ),
+    );
+  }
+
+  /** @returns packets for which there was no room since the last call */
+  packetDrops(socket: Descriptor): number {
+    return check(
+      "read packet statistics",
+      () => this.#library.symbols.cn_packet_drops(socket.number),
+    );
+  }
+
   /** Join a multicast group of a netlink socket. */
   join(socket: Descriptor, group: number): void {
     check(

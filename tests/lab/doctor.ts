@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import type { Diagnosis } from "../../mod/doctor/check.ts";
+import type { Proof } from "../../mod/doctor/encryption.ts";
 import { runAgent } from "./look.ts";
 import type { LabNode } from "./node.ts";
 
@@ -41,4 +42,25 @@ export function assertFound(
   assert.ok(finding !== undefined, `${code} finds nothing: ${text}`);
   assert.match(finding.sentence, says, text);
   assert.ok(finding.evidence.length > 0, text);
+}
+
+export interface ProofAnswer extends Proof {
+  readonly proven: boolean;
+  readonly sentence: string;
+}
+
+/** `clusternet doctor --prove-encryption`. */
+export async function prove(
+  node: LabNode,
+  ...flags: readonly string[]
+): Promise<ProofAnswer> {
+  const all = ["--prove-encryption", "-o", "json", ...flags];
+  const { code, stdout, stderr } = await runAgent(
+    node,
+    node.agentCommand(all, "doctor"),
+  );
+  assert.ok(code === 0 || code === 1, `exit code ${code}: ${stderr}`);
+  const answer: ProofAnswer = JSON.parse(stdout);
+  assert.equal(code === 0, answer.proven, stdout);
+  return answer;
 }
