@@ -50,8 +50,8 @@ export const UNIT_NEEDS: readonly Need[] = [
 export const LAB_TEST_NEEDS: readonly Need[] = [
   {
     package: "prometheus",
-    why: "judges the metrics (promtool)",
-    anyOf: ["promtool"],
+    why: "scrapes agents, and judges their metrics (promtool)",
+    anyOf: ["prometheus"],
   },
   {
     package: "openssl",
