@@ -28,7 +28,7 @@ const PROBE_EVERY_MS = 50_000;
 export interface MetricsPageOptions {
   readonly clock: Clock;
   readonly config: Pick<Config, "metricsPerPeer">;
-  readonly overview: Overview;
+  readonly overview: Pick<Overview, "probeAll" | "status">;
   readonly shim: Shim;
 }
 
