@@ -183,3 +183,73 @@ Deno.test("the pods are asked on the loopback, where the agent's own default has
   const { failureThreshold = 3, periodSeconds } = AGENT.livenessProbe;
   assert.equal(failureThreshold * periodSeconds, 90);
 });
+
+/** The one patch of a component, and its resources. */
+// deno-lint-ignore no-explicit-any
+function component(name: string): any {
+  const component = read(`kustomize/components/${name}/kustomization.yaml`);
+  const patches = (component.patches ?? []).map(
+    ({ patch }: { patch: string }) => load(patch),
+  );
+  return { ...component, patches };
+}
+
+Deno.test("the components for Prometheus name the port on which the agent then serves its metrics", () => {
+  const [patch] = component("metrics").patches;
+  assert.deepEqual(patch.metadata, {
+    name: DAEMON_SET.metadata.name,
+    namespace: DAEMON_SET.metadata.namespace,
+  });
+  const [container] = patch.spec.template.spec.containers;
+  assert.equal(container.name, AGENT.name);
+  const option = OPTIONS.find(({ name }) => name === "metrics-bind-address");
+  assert(option !== undefined);
+  const [{ name, value }] = container.env;
+  const [port] = container.ports;
+  assert.deepEqual([name, value], [
+    variableName(option),
+    `0.0.0.0:${port.containerPort}`,
+  ]);
+  // On the node's network no other is possible.
+  assert.equal(port.hostPort, port.containerPort);
+
+  const annotations = component("scrape-annotations");
+  assert.deepEqual(annotations.components, ["../metrics"]);
+  assert.deepEqual(annotations.patches[0].spec.template.metadata.annotations, {
+    "prometheus.io/scrape": "true",
+    "prometheus.io/port": String(port.containerPort),
+    "prometheus.io/path": "/metrics",
+  });
+
+  assert.deepEqual(component("pod-monitor").components, ["../metrics"]);
+  const { metadata, spec } = read(
+    "kustomize/components/pod-monitor/pod_monitor.yaml",
+  );
+  assert.equal(metadata.namespace, DAEMON_SET.metadata.namespace);
+  assert.deepEqual(spec.selector, DAEMON_SET.spec.selector);
+  const [endpoint] = spec.podMetricsEndpoints;
+  assert.deepEqual([endpoint.port, endpoint.path], [port.name, "/metrics"]);
+});
+
+Deno.test("the PodMonitor's job is the one that the alerts are for", () => {
+  const { spec } = read("kustomize/components/pod-monitor/pod_monitor.yaml");
+  const job = DAEMON_SET.spec.template.metadata.labels[spec.jobLabel];
+  const rules = Deno.readTextFileSync(
+    new URL("prometheus/clusternet.rules.yaml", DEPLOY),
+  );
+  const jobs = [...rules.matchAll(/job="([^"]*)"/g)].map(([, name]) => name);
+  assert(jobs.length > 0);
+  for (const name of jobs) assert.equal(name, job);
+});
+
+Deno.test("the component tracing turns Deno's traces on, and names the node by its address", () => {
+  const [patch] = component("tracing").patches;
+  const [container] = patch.spec.template.spec.containers;
+  const [on, host, endpoint] = container.env;
+  assert.deepEqual(on, { name: "OTEL_DENO", value: "true" });
+  assert.equal(host.valueFrom.fieldRef.fieldPath, "status.hostIP");
+  assert.deepEqual(endpoint, {
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    value: `http://$(${host.name}):4318`,
+  });
+});
