@@ -50,6 +50,35 @@ Deno.test("the chart's wireguardGo is the component wireguard-go", async () => {
   assert.deepEqual(normalised(await chart(["wireguardGo=true"])), ours);
 });
 
+Deno.test("each component adds to the base what it is for, and leaves the rest as it is", async () => {
+  const built = async (...names: readonly string[]): Promise<string> => {
+    const paths = names.map((name) => `../kustomize/components/${name}`);
+    await using own = await ownKustomization(`
+      apiVersion: kustomize.config.k8s.io/v1beta1
+      kind: Kustomization
+      resources: [../kustomize/base]
+      components: [${paths.join(", ")}]
+    `);
+    return JSON.stringify(normalised(await kustomized(own.path)));
+  };
+  const base = await built();
+  const monitored = await built("pod-monitor");
+  assert.match(monitored, /"kind":"PodMonitor"/);
+  assert.match(monitored, /"hostPort":7840/);
+  assert.match(
+    await built("scrape-annotations"),
+    /"prometheus\.io\/port":"7840"/,
+  );
+  const traced = await built("tracing");
+  assert.match(traced, /"name":"OTEL_DENO","value":"true"/);
+  // The variable that it refers to has to come before it.
+  assert(traced.indexOf('"HOST_IP"') < traced.indexOf("$(HOST_IP)"));
+  for (const text of [monitored, traced]) {
+    assert(text.length > base.length);
+    assert.match(text, /"mountPath":"\/var\/lib\/clusternet"/);
+  }
+});
+
 Deno.test("what a release publishes of chart and kustomizations gives the same", async () => {
   await using folder = await tempDir();
   await manifests(folder.path);
@@ -99,6 +128,7 @@ const BAD_VALUES: readonly (readonly [set: string, says: RegExp])[] = [
     "policies.ownNode=maybe",
     /at '\/policies\/ownNode': got string, want boolean/,
   ],
+  ["env.PATH=/tmp", /at '\/env'.*'PATH'/s],
 ];
 
 for (const [set, says] of BAD_VALUES) {
@@ -117,6 +147,7 @@ Deno.test("the chart gives the agents what its values say, and the policy the an
     ...["annotation=example.org/key", "apiServer.host=fd00::1"],
     "cniBinDir=/usr/lib/cni",
     ...["options.listen-port=7839", "options.masquerade=false"],
+    "env.OTEL_DENO=true",
     ...[`image.digest=${digest}`, "imagePullSecrets[0].name=secret"],
   ]);
   const { imagePullSecrets, containers: [agent], volumes } = podOf(objects);
@@ -128,6 +159,7 @@ Deno.test("the chart gives the agents what its values say, and the policy the an
     CLUSTERNET_CLUSTER_CIDR: "10.0.0.0/16",
     CLUSTERNET_LISTEN_PORT: "7839",
     CLUSTERNET_MASQUERADE: "false",
+    OTEL_DENO: "true",
     CLUSTERNET_PROC_SYS_NET: "/host/proc/sys/net",
     KUBERNETES_SERVICE_HOST: "fd00::1",
     KUBERNETES_SERVICE_PORT: "6443",
