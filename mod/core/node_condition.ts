@@ -12,13 +12,16 @@
  */
 
 import type { Json, ObservedMetadata } from "./json_patch.ts";
+import { PROBLEM_REASONS, problemReason } from "./problem_reason.ts";
 
 /** k8s.io/api/core/v1, NodeNetworkUnavailable. */
 export const NETWORK_UNAVAILABLE = "NetworkUnavailable";
 
-/** Reasons in the manner of `FlannelIsUp`, `CalicoIsUp` and `CiliumIsUp`. */
+/**
+ * In the manner of `FlannelIsUp`, `CalicoIsUp` and `CiliumIsUp`; for a network
+ * that is down the reason is that of its sentence.
+ */
 export const REASON_UP = "ClusternetIsUp";
-export const REASON_DOWN = "ClusternetIsDown";
 
 /** UTF-16 units; what is longer is cut. */
 export const MESSAGE_LIMIT = 1000;
@@ -49,11 +52,11 @@ export const NETWORK_IS_UP: NetworkCondition = {
   message: "clusternet has the link, the routes and the public key in place",
 };
 
-/** @param why one sentence */
+/** @param why one sentence, with the cure */
 export function networkIsDown(why: string): NetworkCondition {
   return {
     status: "True",
-    reason: REASON_DOWN,
+    reason: problemReason(why),
     // A torn pair of surrogates would come back as something else.
     message: why.slice(0, MESSAGE_LIMIT).toWellFormed(),
   };
@@ -73,7 +76,8 @@ export function sameCondition(
 export function isOurCondition(
   condition: NetworkCondition | undefined,
 ): boolean {
-  return condition?.reason === REASON_UP || condition?.reason === REASON_DOWN;
+  const reason = condition?.reason;
+  return reason === REASON_UP || PROBLEM_REASONS.some((one) => one === reason);
 }
 
 /**

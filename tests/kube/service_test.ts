@@ -174,7 +174,7 @@ async function goesDown(cluster: Cluster, node: KubeNode): Promise<void> {
   );
   assert.ok(performance.now() - ended > 14_000, "told at once");
   const said = conditionOf(down, "NetworkUnavailable");
-  assert.equal(said?.reason, "ClusternetIsDown");
+  assert.equal(said?.reason, "NoUserspaceWireGuard");
   assert.match(said?.message ?? "", /clusternet.*wireguard-go/);
   const { spec } = await admin.until(path, isTainted, {
     what: "the taint keeps pods off",

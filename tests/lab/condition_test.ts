@@ -97,7 +97,7 @@ labTest(
     const writes = await writesOf(lab);
     await pause(patience(1_000));
     assert.deepEqual(await writesOf(lab), writes, "not for a moment's repair");
-    const down = await seen(lab, node.name, "ClusternetIsDown");
+    const down = await seen(lab, node.name, "ForeignRoute");
     assert.equal(down.status, "True");
     assert.match(
       down.message,

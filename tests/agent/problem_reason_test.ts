@@ -1,0 +1,158 @@
+/**
+ * Every sentence about a node's network, made by the part that says it, has its
+ * own reason, and the condition carries both.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { NOTHING_FOUND } from "../../mod/core/cni_check.ts";
+import { BARE_MS } from "../../mod/core/desired.ts";
+import { ERRNO, errorText } from "../../mod/core/errors.ts";
+import {
+  isOurCondition,
+  networkIsDown,
+} from "../../mod/core/node_condition.ts";
+import {
+  PROBLEM_REASONS,
+  type ProblemReason,
+  problemReason,
+} from "../../mod/core/problem_reason.ts";
+import { oldServerSentence } from "../../mod/core/server_version.ts";
+import { ApiError } from "../../mod/sys/kube_error.ts";
+import { unreachable } from "../../mod/sys/kube_error.ts";
+import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
+import type { FakeKernelOptions } from "../fakes/kernel.ts";
+
+const PATH = "/etc/cni/net.d/00-other.conf";
+
+/** What the turns of an agent say of a node that was prepared like this. */
+async function said(
+  prepare: (bench: Bench) => void | Promise<void>,
+  options: FakeKernelOptions = {},
+): Promise<string> {
+  const bench = await makeBench(options);
+  listed(bench, 2);
+  await prepare(bench);
+  try {
+    const { problems } = await bench.reconciler.turn("full");
+    return problems[0] ?? "";
+  } catch (error) {
+    return errorText(error);
+  }
+}
+
+function refused(code: number, reason: string): string {
+  const operation = { what: "watch Nodes", grant: "nodes list,watch" };
+  const message = `nodes is forbidden: User "x" cannot watch resource "nodes"`;
+  const status = { code, reason, message };
+  // deno-lint-ignore no-explicit-any
+  return new ApiError(operation, status as any).message;
+}
+
+const own = (bench: Bench, change: Parameters<typeof node>[1]): void =>
+  bench.nodes.upsert(node(1, { publicKey: bench.publicKey, ...change }));
+
+const SAID: Readonly<Record<ProblemReason, () => Promise<string> | string>> = {
+  ListenPortInUse: () =>
+    said(({ kernel }) => void kernel.hand.occupyPort(CONFIG.listenPort)),
+  NoPodCIDRs: () =>
+    said(async (bench) => {
+      own(bench, { podCidrs: [] });
+      await bench.reconciler.turn("full");
+      await bench.clock.advance(BARE_MS);
+    }),
+  PodCIDROutsideClusterCIDR: () =>
+    said((bench) => own(bench, { podCidrs: ["10.9.0.0/24"] })),
+  PodCIDRUnusable: () =>
+    said((bench) => own(bench, { podCidrs: ["10.0.1.0/31"] })),
+  NoInternalIP: () => said((bench) => own(bench, { internalIps: [] })),
+  NodeNotRegistered: () => said((bench) => bench.nodes.remove("n1")),
+  NodesNotListed: async () => {
+    const bench = await makeBench();
+    return (await bench.reconciler.turn("full")).problems[0] ?? "";
+  },
+  CNIPluginMissing: () =>
+    said((bench) => {
+      bench.cni.found = { ...NOTHING_FOUND, missing: ["ptp"] };
+    }),
+  ForeignCNIConfiguration: () =>
+    said((bench) => {
+      const network = { name: "m", plugins: ["bridge"], delegates: false };
+      bench.cni.found = {
+        ...NOTHING_FOUND,
+        earlier: [{ path: PATH, network }],
+      };
+    }),
+  ClusterCIDROverlap: () =>
+    said((bench) => own(bench, { internalIps: ["10.0.200.1"] })),
+  ForeignRoute: () =>
+    said(({ kernel }) =>
+      kernel.inject({
+        errno: ERRNO.EEXIST,
+        on: ({ text }) => text.startsWith("add-route"),
+      })
+    ),
+  NoUserspaceWireGuard: () => said(() => {}, { kind: "userspace" }),
+  ForeignLink: () =>
+    said(({ kernel }) => {
+      kernel.hand.addLink(CONFIG.interface, "wireguard");
+      kernel.hand.setDeviceKey(CONFIG.interface, keyOf(5));
+    }),
+  NoWireGuard: () => said(() => {}, { wireguard: false }),
+  NoNftables: () => said(() => {}, { nftables: false }),
+  NotPermitted: () =>
+    said(({ kernel }) =>
+      kernel.inject({
+        errno: ERRNO.EPERM,
+        on: ({ kind, text }) => kind === "write" && text.includes("ip_forward"),
+      })
+    ),
+  UndoneBySomebodyElse: () =>
+    said(({ kernel }) => {
+      const { write } = kernel.sysctl;
+      kernel.sysctl.write = async (name, value) => {
+        await write.call(kernel.sysctl, name, value);
+        kernel.hand.setSysctl(name, "0");
+      };
+    }),
+  APIServerUnreachable: () =>
+    `${
+      unreachable({
+        server: "https://192.0.2.1:6443",
+        serverFrom: "--server",
+        source: "kubeconfig",
+      })
+    }: connection refused (since 2026-01-01T00:00:00Z)`,
+  APIServerTooOld: () =>
+    oldServerSentence("v1.29.1", "https://192.0.2.1:6443") ?? "",
+  APIForbidden: () => refused(403, "Forbidden"),
+  APIUnauthorized: () => refused(401, "Unauthorized"),
+  APIServerTrouble: () => refused(500, "InternalError"),
+  ClusternetIsDown: () => "What nobody has thought of",
+};
+
+for (const reason of PROBLEM_REASONS) {
+  Deno.test(`a node of which ${reason} is true says so in its condition, with the sentence`, async () => {
+    const sentence = await SAID[reason]();
+    assert.notEqual(sentence, "");
+    assert.equal(problemReason(sentence), reason, sentence);
+    const condition = networkIsDown(sentence);
+    assert.deepEqual(condition, { status: "True", reason, message: sentence });
+    assert(isOurCondition(condition), "uninstall takes it back");
+  });
+}
+
+Deno.test("a reason is as Kubernetes takes it, and there is none twice", () => {
+  assert.equal(new Set(PROBLEM_REASONS).size, PROBLEM_REASONS.length);
+  for (const reason of PROBLEM_REASONS) {
+    // k8s.io/apimachinery, metav1.Condition: CamelCase, at most 128 here.
+    assert.match(reason, /^[A-Z][A-Za-z]{1,127}$/);
+  }
+});
+
+Deno.test("a condition of somebody else is not ours", () => {
+  for (const reason of ["FlannelIsUp", "NoRouteCreated", "CalicoIsDown", ""]) {
+    assert(!isOurCondition({ status: "True", reason, message: "x" }));
+  }
+});
