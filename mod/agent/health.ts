@@ -64,7 +64,7 @@ export class Health {
 
   /** Those that were found, then those that are still to be looked for. */
   problems(): readonly string[] {
-    return [...new Set([...this.#found(), ...this.#unreported()])];
+    return [...new Set([...this.found(), ...this.#unreported()])];
   }
 
   summary(): Summary {
@@ -73,14 +73,14 @@ export class Health {
       const peers = this.#peers === 1 ? "1 peer" : `${this.#peers} peers`;
       return { ready: true, starting: false, text: `OK, ${peers}` };
     }
-    const starting = this.#found().length === 0;
+    const starting = this.found().length === 0;
     const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
     const text = `${starting ? "Starting" : "Degraded"}: ${first}${more}`;
     return { ready: false, starting, text };
   }
 
-  /** Each once: a right that is missing fails several. */
-  #found(): readonly string[] {
+  /** What somebody has found wrong, each once: a right that is missing fails several. */
+  found(): readonly string[] {
     const of = (source: Source): readonly string[] =>
       this.#reported.get(source) ?? [];
     const all = [...SOURCES, "condition" as const].flatMap(of);

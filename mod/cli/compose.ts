@@ -13,12 +13,14 @@ import { ringFor } from "../agent/kernel_rings.ts";
 import { reconcileLoop, RING } from "../agent/loop.ts";
 import { Historian } from "../agent/historian.ts";
 import { Nodes } from "../agent/nodes.ts";
+import { NodeTroubles } from "../agent/node_troubles.ts";
 import { Overview } from "../agent/overview.ts";
 import { publishKey } from "../agent/publish.ts";
 import { Reconciler } from "../agent/reconcile.ts";
 import type { Report } from "../agent/report.ts";
 import { checkServerVersion } from "../agent/server_version.ts";
 import type { Task } from "../agent/supervise.ts";
+import { tellEvents } from "../agent/tell_events.ts";
 import type { Counters } from "../core/counters.ts";
 import { History } from "../core/history.ts";
 import type { Log } from "../core/log.ts";
@@ -65,6 +67,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
   const loopBell = new Bell();
   const keyBell = new Bell();
   const conditionBell = new Bell();
+  const eventsBell = new Bell();
   const verdict = new NetworkVerdict();
   const started = Promise.withResolvers<void>();
   const synced = Promise.withResolvers<void>();
@@ -77,6 +80,7 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
     tell(summary);
     historian.health(summary);
     conditionBell.ring("health");
+    eventsBell.ring("health");
   });
   const nodes: Nodes = new Nodes({
     index: new PeerIndex(config, publicKey),
@@ -226,6 +230,17 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
           metrics === undefined ? {} : { [METRICS_PATH]: metrics },
         ),
       }),
+      ...config.events && !config.once
+        ? [
+          eventsTask(setup, {
+            api: client,
+            bell: eventsBell,
+            health,
+            log,
+            nodes,
+          }),
+        ]
+        : [],
       // Who only converges does not answer for what comes later.
       ...config.nodeCondition && !config.once
         ? [{
@@ -245,6 +260,33 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
         }]
         : [],
     ],
+  };
+}
+
+function eventsTask(
+  { config, world: { wireGuard } }: Setup,
+  parts: {
+    readonly api: KubeClient;
+    readonly bell: Bell;
+    readonly health: Health;
+    readonly log: Log;
+    readonly nodes: Nodes;
+  },
+): Task {
+  const { health, nodes, ...rest } = parts;
+  const wallClock = Date.now;
+  const options = { clock, config, health, nodes, wallClock, wireGuard };
+  const troubles = new NodeTroubles(options);
+  return {
+    name: "tell-events",
+    run: (signal) =>
+      tellEvents({
+        ...rest,
+        clock,
+        wallClock,
+        self: () => nodes.self(),
+        troubles: () => troubles.all(),
+      }, signal),
   };
 }
 

@@ -49,6 +49,8 @@ export interface Config {
   readonly cniNetworkName: string;
   /** Keep the condition `NetworkUnavailable` of our own Node. */
   readonly nodeCondition: boolean;
+  /** Write Events about our own Node. */
+  readonly events: boolean;
   /** Do pods reach the outside of the cluster with the node's address? */
   readonly masquerade: boolean;
   /** Bytes that the underlay carries; the link gets less. */
@@ -64,7 +66,7 @@ export interface Config {
   readonly metricsPerPeer: boolean | "auto";
   /** Converge, read back, exit. */
   readonly once: boolean;
-  readonly logFormat: "text" | "json";
+  readonly logFormat: "text" | "logfmt" | "json";
   readonly logLevel: LogLevel;
 }
 
@@ -82,6 +84,7 @@ export const OPTIONS: readonly Option[] = [
   { name: "cni-bin-dir", metavar: "DIR", fallback: "/opt/cni/bin,/usr/lib/cni,/usr/libexec/cni", help: "Where the container runtime finds CNI plugins, to say which are missing: several flags, or separated by commas; empty: do not look.", list: true, mayBeEmpty: true },
   { name: "cni-network-name", metavar: "NAME", fallback: "k8s-pod-network", help: "Name of the network in the CNI configuration." },
   { name: "node-condition", metavar: "", fallback: "true", help: "Keep the condition NetworkUnavailable of this machine's Node; --node-condition=false leaves it alone." },
+  { name: "events", metavar: "", fallback: "true", help: "Write Events about this machine's Node: what a person has to see to, and that it is over; --events=false writes none." },
   { name: "masquerade", metavar: "", fallback: "true", help: "Give what pods send to outside the cluster the node's address; --masquerade=false leaves it theirs, which the network then has to route back." },
   { name: "mtu", metavar: "BYTES", fallback: "auto", help: "What the underlay carries; the link gets 60 less, or 80 once an endpoint is IPv6. auto: as the interface with the InternalIP." },
   { name: "backend", metavar: "KIND", fallback: "auto", help: "auto, kernel, or userspace (a running wireguard-go or boringtun, never started or ended by the agent)." },
@@ -90,7 +93,7 @@ export const OPTIONS: readonly Option[] = [
   { name: "metrics-bind-address", metavar: "ADDRESS", fallback: "", help: "Where Prometheus reaches /metrics, and nothing else, from outside: 192.0.2.1:7840, or 0.0.0.0:7840; empty: nowhere.", mayBeEmpty: true },
   { name: "metrics-per-peer", metavar: "WHEN", fallback: "auto", help: "Series for each peer: true, false, or auto: up to 200 Nodes." },
   { name: "once", metavar: "", fallback: "false", help: "Converge, read back and exit: 0 if all stands, else 1." },
-  { name: "log-format", metavar: "FORMAT", fallback: "text", help: "text or json." },
+  { name: "log-format", metavar: "FORMAT", fallback: "text", help: "text for people, logfmt or json for programs." },
   { name: "log-level", metavar: "LEVEL", fallback: "info", help: "debug, info, warn or error." },
   { name: "config", metavar: "FILE", fallback: undefined, help: "YAML file with these options as keys; flags and environment override it.", flagOnly: true },
 ];
@@ -109,6 +112,7 @@ export const SCHEMA = z.object({
   cniBinDirs: from(parseDirectories),
   cniNetworkName: from(parseNetworkName),
   nodeCondition: from(parseSwitch),
+  events: from(parseSwitch),
   masquerade: from(parseSwitch),
   mtu: from(parseMtu),
   backend: oneOf(["auto", "kernel", "userspace"]),
@@ -117,7 +121,7 @@ export const SCHEMA = z.object({
   metricsBindAddress: from(parseSocketAddress),
   metricsPerPeer: from((text) => text === "auto" ? text : parseSwitch(text)),
   once: from(parseSwitch),
-  logFormat: oneOf(["text", "json"]),
+  logFormat: oneOf(["text", "logfmt", "json"]),
   logLevel: oneOf(["debug", "info", "warn", "error"]),
 }).superRefine(({ clusterCidrs, mtu }, context) => {
   // The link must carry 1280 bytes (RFC 8200, section 5) beneath 80 of the tunnel.

@@ -8,6 +8,7 @@
  */
 
 import type { Clock } from "../core/clock.ts";
+import { EVENT_NAMESPACE } from "../core/event.ts";
 import type { Json, PatchOp } from "../core/json_patch.ts";
 import type { ObservedNode } from "../core/node_condition.ts";
 import { VERSION } from "../core/version.ts";
@@ -18,7 +19,7 @@ import {
   type NodePage,
   type WantedFields,
 } from "../wire/node_json.ts";
-import { property, textOf } from "../wire/json.ts";
+import { numberOf, property, textOf } from "../wire/json.ts";
 import { PROTOBUF } from "../wire/kube_protobuf.ts";
 import { type Known, NodeProtobuf } from "../wire/node_protobuf.ts";
 import { FrameSplitter } from "../wire/watch_frames.ts";
@@ -74,6 +75,11 @@ export interface KubeClientOptions extends WantedFields {
 }
 
 const NODES = "/api/v1/nodes";
+const EVENTS = `/apis/events.k8s.io/v1/namespaces/${EVENT_NAMESPACE}/events`;
+const EVENT_OPERATION: Operation = {
+  what: "write an Event",
+  grant: "events.k8s.io events create,patch",
+};
 const LIST_OPERATION: Operation = {
   what: "list Nodes",
   grant: "nodes list,watch",
@@ -85,6 +91,8 @@ const WATCH_OPERATION: Operation = {
 
 /** RFC 6902, section 6. */
 const JSON_PATCH = "application/json-patch+json";
+/** RFC 7386. */
+const MERGE_PATCH = "application/merge-patch+json";
 /** k8s.io/apimachinery/pkg/types/patch.go */
 const STRATEGIC_MERGE = "application/strategic-merge-patch+json";
 
@@ -179,6 +187,52 @@ export class KubeClient implements NodeLister {
       contentType,
       body: JSON.stringify(patch),
     }, signal);
+  }
+
+  /** @returns "there": one of that name exists */
+  async createEvent(
+    event: Json,
+    signal: AbortSignal,
+  ): Promise<"made" | "there"> {
+    try {
+      await this.#request({
+        operation: EVENT_OPERATION,
+        method: "POST",
+        path: EVENTS,
+        contentType: JSON_TYPE,
+        body: JSON.stringify(event),
+      }, signal);
+      return "made";
+    } catch (error) {
+      if (error instanceof ApiError && error.status.code === 409) {
+        return "there";
+      }
+      throw error;
+    }
+  }
+
+  /** @returns the count of its series; `undefined`: there is no such Event */
+  async patchEvent(
+    name: string,
+    patch: Json,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    try {
+      const { bytes } = await this.#request({
+        operation: EVENT_OPERATION,
+        method: "PATCH",
+        path: `${EVENTS}/${encodeURIComponent(name)}`,
+        contentType: MERGE_PATCH,
+        body: JSON.stringify(patch),
+      }, signal);
+      const event = JSON.parse(new TextDecoder().decode(bytes));
+      return numberOf(property(property(event, "series"), "count")) ?? 1;
+    } catch (error) {
+      if (error instanceof ApiError && error.status.code === 404) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   /** The newest state (a quorum read), a page at a time; all pages are of one state. */

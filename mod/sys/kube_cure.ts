@@ -101,6 +101,11 @@ export function forbiddenCure(
   if (user === "system:anonymous") {
     return "no credentials were shown, or none that count: name a user with a client certificate or a token in the kubeconfig";
   }
+  if (grant.startsWith("events")) {
+    return user.startsWith("system:node:")
+      ? `grant ${grant} to the group system:nodes: bind it to the Role clusternet-node-events (${HOST_SERVICE})`
+      : `grant ${grant}: bind it to the Role clusternet of the namespace default (${PODS})`;
+  }
   // A person's, not an agent's.
   if (grant.startsWith("pods")) return `grant ${grant} to ${user}`;
   if (user.startsWith("system:node:")) {

@@ -47,7 +47,7 @@ export interface LogLine {
 }
 
 export interface LogOptions {
-  readonly format: "text" | "json";
+  readonly format: "text" | "logfmt" | "json";
   /** Lines below it are dropped. */
   readonly level: LogLevel;
   /** journald reads (JOURNAL_STREAM is set): priorities instead of times, in text. */

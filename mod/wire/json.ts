@@ -27,6 +27,13 @@ export function wholeText(value: unknown, limit: number): string | undefined {
   return typeof value === "string" && value.length <= limit ? value : undefined;
 }
 
+/** A finite number; `undefined` for what is none. */
+export function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value)
+    ? value
+    : undefined;
+}
+
 export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }

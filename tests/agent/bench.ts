@@ -35,6 +35,7 @@ export const CONFIG: Config = {
   cniBinDirs: ["/opt/cni/bin"],
   cniNetworkName: "k8s-pod-network",
   nodeCondition: true,
+  events: true,
   masquerade: true,
   mtu: "auto",
   backend: "auto",

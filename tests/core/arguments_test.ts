@@ -51,6 +51,7 @@ Deno.test("parseArguments() has the defaults of the table", () => {
     cniBinDirs: ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"],
     cniNetworkName: "k8s-pod-network",
     nodeCondition: true,
+    events: true,
     masquerade: true,
     mtu: "auto",
     backend: "auto",

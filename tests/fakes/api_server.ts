@@ -12,6 +12,7 @@
 import type { Prefix } from "../../mod/core/address.ts";
 import { control } from "./api_control.ts";
 import { type Fault, Faults, type Verb } from "./api_faults.ts";
+import { EVENTS, EventStore } from "./api_events.ts";
 import { listNodes, listText } from "./api_list.ts";
 import { createNode, deleteNode, patchNode, updateNode } from "./api_nodes.ts";
 import {
@@ -82,6 +83,7 @@ export interface ApiRequest {
 
 export class ApiServer {
   readonly store: NodeStore;
+  readonly events = new EventStore();
   readonly faults = new Faults();
   readonly watches: Watches;
   /** Every request to the API since the start (or since a test emptied it). */
@@ -198,12 +200,23 @@ export class ApiServer {
           status: 201,
         });
       }
+      if (url.pathname.startsWith(EVENTS)) {
+        return await this.#event(request, url);
+      }
       encoding = encodingOf(request.headers.get("accept") ?? "*/*", this);
       return await this.#api(request, url, { clientPort, encoding });
     } catch (error) {
       if (error instanceof ApiStatus) return error.response(encoding);
       return internalError(String(error)).response(encoding);
     }
+  }
+
+  async #event(request: Request, url: URL): Promise<Response> {
+    const verb = request.method === "POST" ? "create" : "patch";
+    if (this.denied.includes(`${verb} events`)) {
+      throw forbidden("system:admin", verb, "events");
+    }
+    return await this.events.answer(request, url) ?? noSuchPath().response();
   }
 
   #sayVersion(): Response {
