@@ -7,14 +7,17 @@
 
 import { ERRNO, errorText, KernelError } from "../core/errors.ts";
 import type { PrivateKey } from "../core/key.ts";
-import type { Log } from "../core/log.ts";
+import type { Log, LogSaid } from "../core/log.ts";
 import type { PeerChange, Step } from "../core/state.ts";
+import { counted, Progress } from "../core/progress.ts";
 import { stepText } from "../core/step_text.ts";
 import type { World } from "./observe.ts";
+import type { Clock } from "./ports.ts";
 
 export interface ApplyOptions {
   readonly privateKey: PrivateKey;
   readonly log: Log;
+  readonly clock: Clock;
   /** Leave the CNI configuration for a later turn. */
   readonly holdConflist: boolean;
 }
@@ -31,6 +34,9 @@ export interface Applied {
 /** More changes of peers than this in one turn are logged as one line (each at level debug). */
 const PEER_LINES = 16;
 
+/** Changes of peers that the device is given before anything is said of it. */
+const PEERS_AT_ONCE = 500;
+
 export async function applySteps(
   world: World,
   steps: readonly Step[],
@@ -45,7 +51,7 @@ export async function applySteps(
     if (first === undefined) continue;
     if (hold && first.kind === "write-conflist") continue;
     try {
-      await applyGroup(world, group, options.privateKey);
+      await applyGroup(world, group, options);
       done.push(...group);
       logGroup(group, options.log);
     } catch (error) {
@@ -79,13 +85,29 @@ function* groups(steps: readonly Step[]): Generator<readonly Step[]> {
 async function applyGroup(
   world: World,
   group: readonly Step[],
-  key: PrivateKey,
+  options: ApplyOptions,
 ): Promise<void> {
   const [first] = group;
   if (first?.kind === "peer") {
-    await world.wireGuard.changePeers(first.link, peerChanges(group));
+    await applyPeers(world, first.link, { group, ...options });
   } else if (first !== undefined) {
-    await applyStep(world, first, key);
+    await applyStep(world, first, options.privateKey);
+  }
+}
+
+/** A few at a time where there are many: a slow userspace program is then seen to go on. */
+async function applyPeers(
+  world: World,
+  link: string,
+  { clock, group, log }: ApplyOptions & { readonly group: readonly Step[] },
+): Promise<void> {
+  const { length: total } = group;
+  const what = `Applying ${counted(total)} peers`;
+  const progress = new Progress({ clock, log, what, total });
+  for (let at = 0; at < total; at += PEERS_AT_ONCE) {
+    const slice = group.slice(at, at + PEERS_AT_ONCE);
+    await world.wireGuard.changePeers(link, peerChanges(slice));
+    progress.at(at + slice.length);
   }
 }
 
@@ -133,16 +155,23 @@ function logGroup(group: readonly Step[], log: Log): void {
   const many = group.length > PEER_LINES;
   for (const step of group) {
     if (many) log.debug(stepText(step));
-    else log.info(stepText(step), fields(step));
+    else log.info(stepText(step), said(step));
   }
-  if (many) log.info(`Changed ${group.length} peers`);
+  if (many) {
+    const { length: peers } = group;
+    log.info(`Changed ${counted(peers)} peers`, {
+      event: "peers-changed",
+      peers,
+    });
+  }
 }
 
-function fields(step: Step): { node?: string; reason?: string } {
-  if (step.kind !== "peer") return {};
+function said(step: Step): LogSaid {
+  const said = { event: "step", step: step.kind } as const;
+  if (step.kind !== "peer") return said;
   return step.change.kind === "set-peer"
-    ? { node: step.change.node }
-    : { reason: step.change.reason };
+    ? { ...said, node: step.change.node }
+    : { ...said, reason: step.change.reason };
 }
 
 /** Pods reach each other all the same, so they may start. */

@@ -127,6 +127,8 @@ async function writeOnce(
   await api.mergeNodeStatus(nodeName, patch, signal);
   const { message, reason, status } = want;
   log.info(`Set NetworkUnavailable=${status} (${reason}): ${message}`, {
+    event: "condition-set",
     node: nodeName,
+    reason,
   });
 }

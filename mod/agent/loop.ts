@@ -136,7 +136,7 @@ async function attemptTurn(
 function logNews({ log, nodes }: LoopOptions): void {
   for (const { node, finding } of nodes.takeNews()) {
     if (finding === undefined) {
-      log.info(`Node ${node} is usable now`, { node });
+      log.info(`Node ${node} is usable now`, { event: "node-usable", node });
       continue;
     }
     const { remarks, conflicts, peer } = finding;
@@ -144,7 +144,8 @@ function logNews({ log, nodes }: LoopOptions): void {
     // A Node that is still on its way is no cause for alarm.
     const young = conflicts.length === 0 &&
       remarks.every(({ code }) => YOUNG.has(code));
-    if (young) log.info(text, { node, peer });
-    else log.warn(text, { node, peer });
+    const said = { event: "node-unusable", node, peer } as const;
+    if (young) log.info(text, said);
+    else log.warn(text, said);
   }
 }

@@ -18,7 +18,9 @@ export class News {
   /** @param sentences all that are so now */
   say(sentences: readonly string[]): void {
     for (const sentence of sentences) {
-      if (!this.#said.includes(sentence)) this.#log.warn(sentence);
+      if (!this.#said.includes(sentence)) {
+        this.#log.warn(sentence, { event: "noted" });
+      }
     }
     this.#said = sentences;
   }

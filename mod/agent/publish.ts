@@ -126,6 +126,7 @@ async function publishOnce(
     signal,
   );
   log.info(`Published the public key on Node ${nodeName}`, {
+    event: "key-published",
     node: nodeName,
     key: publicKey,
     before,

@@ -266,10 +266,10 @@ export class Reconciler {
     steps: readonly Step[],
     waiting: readonly string[],
   ): Promise<Applied> {
-    const { log, privateKey, world } = this.#options;
+    const { clock, log, privateKey, world } = this.#options;
     // Pods must not start before the network stands.
     const holdConflist = waiting.length > 0;
-    const options = { log, privateKey, holdConflist };
+    const options = { clock, log, privateKey, holdConflist };
     if (steps.length === 0) return await applySteps(world, steps, options);
     return await inSpan(this.#tracer.open("apply"), async (span) => {
       const result = await applySteps(world, steps, options);

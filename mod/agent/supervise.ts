@@ -70,8 +70,9 @@ async function keepRunning(
       maxMs: 30_000,
     });
     log.warn(`Task ${task.name} stopped and will be started again: ${reason}`, {
+      event: "task-restarted",
       task: task.name,
-      seconds: Math.round(pause / 100) / 10,
+      pause_seconds: Math.round(pause / 100) / 10,
     });
     await clock.sleep(pause, signal);
   }

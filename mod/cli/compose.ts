@@ -349,8 +349,8 @@ function tellPeople(
     const text = summary.ready ? "Ready" : summary.text;
     if (text === said || summary.starting) return;
     said = text;
-    if (summary.ready) log.info(`Ready: ${summary.text}`);
-    else log.warn(summary.text);
+    if (summary.ready) log.info(`Ready: ${summary.text}`, { event: "ready" });
+    else log.warn(summary.text, { event: "degraded" });
   };
 }
 

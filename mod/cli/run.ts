@@ -103,12 +103,14 @@ async function runWith(
   using setup = await setUp(config, log);
   setup.shim.countIn(options.counters);
   using stop = stopOnSignal((name) =>
-    log.info(`Stopping on ${name}; link, routes and peers stay`)
+    log.info(`Stopping on ${name}; link, routes and peers stay`, {
+      event: "stopping",
+    })
   );
   const notifier = new Notifier({
     socket: env.NOTIFY_SOCKET,
     shim: setup.shim,
-    onError: (error) => log.warn(errorText(error)),
+    onError: (error) => log.warn(errorText(error), { event: "notify-failed" }),
   });
   const heartbeatMs = watchdogIntervalMs(env, Deno.pid);
   const tracer = await tracerFor(config);
@@ -176,11 +178,15 @@ async function hear(
       const config = await readConfig(args);
       const { kubeconfig, server } = config;
       await openKubeAccess({ kubeconfig, server, clock });
-      log.info("Reading configuration, credentials, Nodes and kernel again");
+      log.info("Reading configuration, credentials, Nodes and kernel again", {
+        event: "reload",
+      });
       return config;
     } catch (error) {
       if (!(error instanceof FatalError)) throw error;
-      log.error(`${error.message} (all goes on as before)`);
+      log.error(`${error.message} (all goes on as before)`, {
+        event: "reload-refused",
+      });
       notifier.ready();
     }
   }

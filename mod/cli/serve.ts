@@ -94,7 +94,11 @@ export function listening(
           place.after?.();
         } catch (error) {
           const text = `Cannot serve on ${place.what}: ${errorText(error)}`;
-          if (text !== said) log.warn(`${text}; the network goes on without`);
+          if (text !== said) {
+            log.warn(`${text}; the network goes on without`, {
+              event: "serve-failed",
+            });
+          }
           said = text;
           await clock.sleep(AGAIN_MS, signal);
         }

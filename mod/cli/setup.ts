@@ -101,6 +101,7 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
     `WireGuard is the ${
       wireGuard.kind === "kernel" ? "kernel's" : "userspace program's"
     }`,
+    { event: "wireguard-chosen" },
   );
   stack.use(lockLink(config.interface, { shim }));
   const { key, created } = await loadOrCreatePrivateKey(
@@ -109,9 +110,14 @@ export async function setUp(config: Config, log: Log): Promise<Setup> {
   );
   const publicKey = await derivePublicKey(key);
   const did = created ? "Made a private key in" : "Read the private key from";
-  log.info(`${did} ${config.privateKeyFile}`, { key: publicKey });
+  log.info(`${did} ${config.privateKeyFile}`, {
+    event: "key-ready",
+    key: publicKey,
+  });
   const unwritten = await writeStateFile(stateFile, shim);
-  if (unwritten !== undefined) log.warn(unwritten);
+  if (unwritten !== undefined) {
+    log.warn(unwritten, { event: "state-unwritten" });
+  }
   const world: World = {
     wireGuard,
     routes,

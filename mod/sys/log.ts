@@ -1,8 +1,9 @@
 /**
- * Where log lines go: standard error, as text for people or JSON for machines,
- * one line each whatever is in them.
+ * Where log lines go: standard error, as text for people, logfmt or JSON for
+ * programs, one line each whatever is in them.
  *
  *     2026-11-22T15:50:39.123Z warn  Cannot use Node: no podCIDRs node=n3
+ *     time=2026-11-22T15:50:39.123Z level=warn message="Cannot use Node: …" node=n3
  *     {"time":"2026-11-22T15:50:39.123Z","level":"warn","message":"…","node":"n3"}
  *
  * Writing never throws and never blocks: lines wait in a queue of bounded size
@@ -13,7 +14,12 @@
  */
 
 import type { Counters } from "../core/counters.ts";
-import type { Log, LogFields, LogLevel } from "../core/log.ts";
+import type { Log, LogLevel } from "../core/log.ts";
+
+/** Any names are written; the agent's own are those of `LogFields`. */
+export type Fields = Readonly<
+  Record<string, string | number | boolean | undefined>
+>;
 
 /** UTF-16 units of a message or of one value; the rest is cut. */
 const VALUE_LIMIT = 4_096;
@@ -43,7 +49,7 @@ export interface LogLine {
   readonly time: Date;
   readonly level: LogLevel;
   readonly message: string;
-  readonly fields: LogFields;
+  readonly fields: Fields;
 }
 
 export interface LogOptions {
@@ -72,19 +78,19 @@ export class LogWriter implements Log {
     this.#sink = options.sink ?? ((bytes) => Deno.stderr.write(bytes));
   }
 
-  debug(message: string, fields: LogFields = {}): void {
+  debug(message: string, fields: Fields = {}): void {
     this.#log("debug", { message, fields });
   }
 
-  info(message: string, fields: LogFields = {}): void {
+  info(message: string, fields: Fields = {}): void {
     this.#log("info", { message, fields });
   }
 
-  warn(message: string, fields: LogFields = {}): void {
+  warn(message: string, fields: Fields = {}): void {
     this.#log("warn", { message, fields });
   }
 
-  error(message: string, fields: LogFields = {}): void {
+  error(message: string, fields: Fields = {}): void {
     this.#log("error", { message, fields });
   }
 
@@ -98,7 +104,7 @@ export class LogWriter implements Log {
 
   #log(
     level: LogLevel,
-    said: { readonly message: string; readonly fields: LogFields },
+    said: { readonly message: string; readonly fields: Fields },
   ): void {
     if (SEVERITY[level] < SEVERITY[this.#options.level]) return;
     const { counters, now = () => new Date() } = this.#options;
@@ -110,7 +116,14 @@ export class LogWriter implements Log {
 
   #text(line: LogLine): string {
     const { format, journal = false } = this.#options;
-    return format === "json" ? jsonLine(line) : textLine(line, { journal });
+    switch (format) {
+      case "text":
+        return textLine(line, { journal });
+      case "logfmt":
+        return logfmtLine(line);
+      case "json":
+        return jsonLine(line);
+    }
   }
 
   #enqueue(line: string): void {
@@ -141,7 +154,7 @@ export class LogWriter implements Log {
           time: now(),
           level: "warn",
           message,
-          fields: {},
+          fields: { event: "lines-lost" },
         } as const;
         this.#enqueue(this.#text(line));
       }
@@ -150,7 +163,7 @@ export class LogWriter implements Log {
   }
 }
 
-/** Time, level, sentence, then `name=value` for each field (logfmt). */
+/** Time, level, sentence, then `name=value` for each field but the event. */
 export function textLine(
   line: LogLine,
   options: { readonly journal: boolean },
@@ -159,11 +172,26 @@ export function textLine(
   const head = options.journal
     ? JOURNAL_PREFIX[level]
     : `${line.time.toISOString()} ${level.padEnd(5)} `;
+  // The sentence says it.
+  const { event: _event, ...shown } = line.fields;
   const fields = fitting(
-    line.fields,
+    shown,
     (name, value) => ` ${name}=${textValue(value)}`,
   );
   return `${head}${escape(cut(line.message))}${fields.join("")}`;
+}
+
+/** `name=value` for everything, quoted as JSON quotes where it is not plain. */
+export function logfmtLine(line: LogLine): string {
+  const fields = fitting(
+    line.fields,
+    (name, value) => ` ${ownName(name)}=${textValue(value)}`,
+  );
+  const time = line.time.toISOString();
+  const message = textValue(line.message);
+  return `time=${time} level=${line.level} message=${message}${
+    fields.join("")
+  }`;
 }
 
 /** One JSON object (RFC 8259), whatever is in the fields. */
@@ -183,7 +211,7 @@ type FieldValue = string | number | boolean;
 
 /** The fields in their order, as long as they fit. */
 function fitting(
-  fields: LogFields,
+  fields: Fields,
   text: (name: string, value: FieldValue) => string,
 ): readonly string[] {
   const parts: string[] = [];

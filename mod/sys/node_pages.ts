@@ -18,6 +18,8 @@ export interface PagesOptions {
   readonly signal: AbortSignal;
   /** Called before each request. */
   spend(): void;
+  /** Called after each page, with how many Nodes there are by then. */
+  progress?(count: number): void;
 }
 
 /** Nodes a page. */
@@ -41,6 +43,7 @@ export async function listInPages(
           options.signal,
         );
         for (const node of page.nodes) nodes.push(node);
+        options.progress?.(nodes.length);
         continueToken = page.continueToken;
         if (continueToken === "") {
           return { nodes, resourceVersion: page.resourceVersion };

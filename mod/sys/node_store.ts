@@ -20,6 +20,10 @@ export class Listing {
     return listing;
   }
 
+  get size(): number {
+    return this.nodes.size;
+  }
+
   /** @param fingerprint `undefined`: of none, the next event is read in full */
   set(node: NodeRecord, fingerprint?: number): void {
     this.nodes.set(node.name, node);

@@ -27,6 +27,7 @@ import { listInPages } from "./node_pages.ts";
 import { Listing, NodeStore } from "./node_store.ts";
 import type { NodeWatch } from "./node_watch.ts";
 import { Pace } from "../core/pace.ts";
+import { Progress } from "../core/progress.ts";
 import {
   fallsBackToPages,
   historyIsGone,
@@ -160,6 +161,8 @@ export class Reflector {
     const close = (): void => watch.close();
     let silent = false;
     let listed = this.#version === undefined ? new Listing() : undefined;
+    const { log } = this.#options;
+    const progress = new Progress({ clock, log, what: "Listing Nodes" });
     using silence = new Silence(clock, SILENCE_MS, () => {
       silent = true;
       watch.close();
@@ -180,6 +183,7 @@ export class Reflector {
             : this.#collect(event, listed);
         }
         if (listed === undefined) this.#heard();
+        else progress.at(listed.size);
       }
     } finally {
       signal.removeEventListener("abort", close);
@@ -194,7 +198,7 @@ export class Reflector {
       );
     }
     if (signal.aborted) return;
-    const { counters, log } = this.#options;
+    const { counters } = this.#options;
     counters?.add("watch-restarts", silent ? "silent" : "ended");
     if (silent) {
       log.debug(
@@ -260,9 +264,12 @@ export class Reflector {
 
   async #listPages(signal: AbortSignal): Promise<void> {
     this.#list?.set({ paged: true });
+    const { clock, log } = this.#options;
+    const progress = new Progress({ clock, log, what: "Listing Nodes" });
     const { nodes, resourceVersion } = await listInPages(this.#api, {
       signal,
       spend: () => this.#pace.spend(),
+      progress: (count) => progress.at(count),
     });
     this.#replace(Listing.of(nodes), resourceVersion);
   }
@@ -336,10 +343,14 @@ export class Reflector {
     if (before.lastError === lastError && before.synced === synced) return;
     const { log, onStatus } = this.#options;
     if (before.lastError !== lastError) {
-      if (lastError !== undefined) log.warn(lastError);
-      else {log.info("The API server answers again", {
+      if (lastError !== undefined) {
+        log.warn(lastError, { event: "api-failed" });
+      } else {
+        log.info("The API server answers again", {
+          event: "api-back",
           nodes: this.#store.size,
-        });}
+        });
+      }
     }
     onStatus?.(status);
   }

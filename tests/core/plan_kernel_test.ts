@@ -28,6 +28,7 @@ import {
   WORST_METRIC,
 } from "../../mod/core/state.ts";
 import { stepText } from "../../mod/core/step_text.ts";
+import { systemClock } from "../../mod/sys/clock.ts";
 import { FakeKernel } from "../fakes/kernel.ts";
 import { hostileNode, testKey, testNode } from "../support/nodes.ts";
 import { Random } from "../support/random.ts";
@@ -120,6 +121,7 @@ class Setting {
     const { failures } = await applySteps(this.world, steps, {
       privateKey: PRIVATE_KEY,
       log: SILENT,
+      clock: systemClock,
       holdConflist: false,
     });
     return failures;

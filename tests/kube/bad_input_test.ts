@@ -22,7 +22,16 @@ import {
   POD_CIDRS,
   putServerCertificate,
 } from "./bad_inputs.ts";
+import {
+  allowEvents,
+  eventsOf,
+  isCalledOff,
+  isTold,
+  seriesGrows,
+} from "./node_events.ts";
 import { networkSays } from "./conditions.ts";
+import { pause } from "../lab/harness.ts";
+import { LASTS_MS } from "../../mod/core/troubles.ts";
 import { newFolder, tellLogs } from "./harness.ts";
 import { Hosts } from "./hosts.ts";
 import type { KubeObject } from "./kube_api.ts";
@@ -35,6 +44,8 @@ const START_MS = 30_000;
 const TOLD_MS = 60_000;
 /** Milliseconds, at the pace of requests that fail. */
 const MENDED_MS = 45_000;
+/** Milliseconds: a trouble that lasts is told after 15 to 30 s. */
+const EVENT_MS = 45_000;
 
 const SIDE_BY_SIDE = {
   sanitizeOps: false,
@@ -101,7 +112,12 @@ async function breakAndMend(
   host: AgentHost,
   each: BadInput,
 ): Promise<void> {
-  host.startAgent(await each.well(hosts, host));
+  const well = await each.well(hosts, host);
+  if (each.events === "told" || each.events === "off") {
+    await allowEvents(hosts, `agent:${host.name}`);
+  }
+  const off = each.events === "off" ? ["--events=false"] : [];
+  host.startAgent({ ...well, flags: [...well.flags, ...off] });
   await host.statusIs(/^OK, \d+ peers?$/, START_MS);
   await networkSays(hosts.admin, host.name, { message: /^clusternet has / });
   const before = await host.dataPlane();
@@ -119,11 +135,21 @@ async function breakAndMend(
     message: each.isOutage ? each.says : /^clusternet has /,
   });
   if (each.isOutage) await keepsPodsOff(hosts, host);
+  if (each.events === "told") await isTold(hosts, host, each);
 
   // One that begins like this says so at once, and leaves all as it is.
   await host.restartAgent();
   await host.statusIs(degraded, START_MS);
   assert.equal(await host.dataPlane(), before, "a restart has changed it");
+  if (each.events === "told") await seriesGrows(hosts, host);
+  // By then others have told of what is wrong with theirs.
+  if (each.events === "off") await pause(2 * LASTS_MS);
+  if (each.events === "denied") {
+    await host.agent.line(
+      /Cannot write an Event: 403 .*; grant events\.k8s\.io .* \(all goes on without Events\)/,
+      { withinMs: EVENT_MS },
+    );
+  }
 
   await each.mend(hosts, host);
   await host.statusIs(/^OK, \d+ peers?$/, MENDED_MS);
@@ -131,6 +157,10 @@ async function breakAndMend(
   const after = await host.dataPlane();
   if (each.movesPods === undefined) assert.equal(after, before);
   else assert.notEqual(after, before);
+  if (each.events === "told") await isCalledOff(hosts, host);
+  if (each.events === "off" || each.events === "denied") {
+    assert.deepEqual(await eventsOf(hosts, host), []);
+  }
 }
 
 /** By the condition: kube-controller-manager taints the Node. */

@@ -27,6 +27,8 @@ export interface BadInput {
   mend(hosts: Hosts, host: AgentHost): Promise<void>;
   /** Do pods have no network meanwhile? Then the Node says the same. */
   readonly isOutage?: true;
+  /** Events are written, switched off, or there is no right to write them. */
+  readonly events?: "told" | "off" | "denied";
   /** Is what mends it another podCIDR than before? */
   readonly movesPods?: true;
 }
@@ -88,6 +90,7 @@ export const FORBIDDEN: readonly BadInput[] = [
     says:
       /^Cannot patch Node n\d+: 403 Forbidden: nodes "n\d+" is forbidden: User "agent:n\d+" cannot patch resource "nodes\/status" .*; grant nodes\/status patch: bind it to the ClusterRole clusternet \(kubectl apply -k deploy\/kustomize\/base\)$/,
     mend: (hosts, host) => hosts.bind(`agent:${host.name}`, ROLE),
+    events: "denied",
   },
   {
     name: "it may not read its Node",
@@ -102,6 +105,7 @@ export const FORBIDDEN: readonly BadInput[] = [
     },
     says:
       /^Cannot read Node n\d+: 403 Forbidden: .*User "agent:n\d+" cannot get resource "nodes" .*; grant nodes get: bind it to the ClusterRole clusternet /,
+    events: "off",
     mend: (hosts, host) => hosts.bind(`agent:${host.name}`, ROLE),
   },
   {
@@ -341,6 +345,7 @@ export const POD_CIDRS: readonly BadInput[] = [
       plane.startControllers();
     },
     isOutage: true,
+    events: "told",
     movesPods: true,
   },
 ];

@@ -144,7 +144,7 @@ export class BigCluster implements AsyncDisposable {
   /** Lines of the log by which WireGuard was changed, from that one on. */
   changesSince(line: number): readonly string[] {
     return this.agent.lines.slice(line).filter((text) =>
-      / wg set |Changed \d+ peers/.test(text)
+      / wg set |Changed [\d,]+ peers/.test(text)
     );
   }
 

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import type { LogFields, LogLevel } from "../../mod/core/log.ts";
+import type { LogLevel } from "../../mod/core/log.ts";
 import {
+  type Fields,
   jsonLine,
+  logfmtLine,
   type LogOptions,
   LogWriter,
   textLine,
@@ -11,13 +13,17 @@ import { Random } from "../support/random.ts";
 const TIME = new Date("2026-11-22T15:50:39.123Z");
 const now = (): Date => TIME;
 
-function text(message: string, fields: LogFields = {}): string {
+function text(message: string, fields: Fields = {}): string {
   const level: LogLevel = "info";
   return textLine({ time: TIME, level, message, fields }, { journal: false });
 }
 
-function json(message: string, fields: LogFields = {}): string {
+function json(message: string, fields: Fields = {}): string {
   return jsonLine({ time: TIME, level: "info", message, fields });
+}
+
+function logfmt(message: string, fields: Fields = {}): string {
+  return logfmtLine({ time: TIME, level: "info", message, fields });
 }
 
 /** Logs and gives back what the sink got. */
@@ -106,7 +112,8 @@ Deno.test("any text makes one valid line of bounded size", () => {
     );
     const value = String.fromCharCode(...units);
     const fields = { [value.slice(0, 20)]: value, value };
-    for (const line of [text(value, fields), json(value, fields)]) {
+    const lines = [text, json, logfmt].map((line) => line(value, fields));
+    for (const line of lines) {
       assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029]/u);
       assert(line.length < 70_000, `${line.length}`);
     }
@@ -183,4 +190,71 @@ Deno.test("a sink that is stuck holds up nobody, and the loss is told afterwards
   const lost = /<4>Lost (\d+) log lines/.exec(output)?.[1];
   const kept = output.match(/<6>x/g)?.length ?? 0;
   assert.equal(Number(lost) + kept, 2_000);
+});
+
+/**
+ * Strict: what go-logfmt's decoder takes, which Loki and Prometheus use, and
+ * nothing that it would have to guess. Written from its grammar, not from ours.
+ */
+function readLogfmt(line: string): ReadonlyMap<string, string> {
+  const pairs = new Map<string, string>();
+  let rest = line;
+  while (rest !== "") {
+    const [whole, name, quoted, plain] =
+      /^([^\s="\p{Cc}]+)=(?:("(?:[^"\\\p{Cc}]|\\.)*")|([^\s="\p{Cc}]*))(?: |$)/u
+        .exec(rest) ?? [];
+    assert(whole !== undefined && name !== undefined, rest);
+    assert(!pairs.has(name), `${name} is there twice`);
+    pairs.set(name, quoted === undefined ? plain ?? "" : JSON.parse(quoted));
+    rest = rest.slice(whole.length);
+  }
+  return pairs;
+}
+
+Deno.test("logfmt has time, level, message and event as json has them, quoted where need be", async () => {
+  const output = await written({ format: "logfmt", level: "info" }, (log) => {
+    log.info("Ready: OK", { event: "ready", peers: 12 });
+    log.warn("plain", { event: "noted", time: "x", reason: 'a "b"\n' });
+  });
+  assert.equal(
+    output,
+    'time=2026-11-22T15:50:39.123Z level=info message="Ready: OK" event=ready peers=12\n' +
+      'time=2026-11-22T15:50:39.123Z level=warn message=plain event=noted time_=x reason="a \\"b\\"\\n"\n',
+  );
+});
+
+Deno.test("text leaves the event to the sentence", () => {
+  assert(text("Ready: OK", { event: "ready" }).endsWith(" info  Ready: OK"));
+});
+
+Deno.test("whatever is logged as logfmt is read back as it was, and as json has it", () => {
+  const seed = Date.now();
+  const random = new Random(seed);
+  const some = (): string =>
+    String.fromCharCode(
+      ...Array.from(
+        { length: random.below(40) },
+        () => random.below(random.chance(0.5) ? 128 : 65_536),
+      ),
+    ).toWellFormed();
+  for (let round = 0; round < 2_000; round++) {
+    const [message, a] = [some(), some()];
+    const b = random.below(1_000) / 8;
+    const c = random.chance(0.5);
+    const read = readLogfmt(logfmt(message, { a, b, c, d: undefined }));
+    assert.deepEqual(
+      [...read],
+      [
+        ["time", TIME.toISOString()],
+        ["level", "info"],
+        ["message", message],
+        ["a", a],
+        ["b", String(b)],
+        ["c", String(c)],
+      ],
+      `seed ${seed}`,
+    );
+    const parsed = JSON.parse(json(message, { a, b, c }));
+    assert.deepEqual([parsed.message, parsed.a], [message, a], `seed ${seed}`);
+  }
 });
