@@ -153,9 +153,14 @@ function usualKubeconfig(): string | undefined {
   }
 }
 
+/** How a program is run in a pod. */
+export interface Exec {
+  readonly pods: Pick<KubePods, "run">;
+}
+
 /** What that Node's agent says of itself. Never rejects, unless it is all over. */
 export async function askForStatus(
-  cluster: Pick<OpenCluster, "podOf" | "pods">,
+  cluster: Pick<OpenCluster, "podOf"> & Exec,
   node: NodeRecord,
   { probe, signal }: Pick<ClusterViewOptions, "probe" | "signal">,
 ): Promise<NodeAnswer> {
@@ -185,7 +190,7 @@ export function placeOf({ namespace, name }: AgentPod): string {
  *   rejects, unless it is all over.
  */
 export async function runInPod(
-  { pods }: Pick<OpenCluster, "pods">,
+  { pods }: Exec,
   pod: AgentPod,
   { command, signal, withinMs = NODE_MS }: {
     readonly command: readonly string[];

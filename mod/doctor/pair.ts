@@ -6,10 +6,10 @@
  */
 
 import type { Evidence } from "./check.ts";
-import type { PairFacts, Side } from "./pair_facts.ts";
-import { peerOf } from "./pair_facts.ts";
-import { agentHop, linkHop, nodeHop, peerHop } from "./pair_hops.ts";
+import { type PairFacts, peerOf, type Side } from "./pair_facts.ts";
+import { agentHop, linkHop, nodeHop } from "./pair_hops.ts";
 import { machineHops } from "./pair_machine.ts";
+import { peerHop } from "./pair_peer.ts";
 import { handshakeHop, probeHop } from "./pair_tunnel.ts";
 
 /**

@@ -1,50 +1,24 @@
 /**
- * The hops before the tunnel: a Node object, its agent, its link, and the other
- * Node as its peer.
+ * The hops of one end by itself: its Node object, its agent, its link.
  *
  * @module
  */
 
-import {
-  contains,
-  endpointText,
-  parseAddress,
-  parsePrefix,
-  type Prefix,
-} from "../core/address.ts";
-import { Opinions } from "../core/cluster_view.ts";
-import type { PeerStatus, Status } from "../core/status.ts";
+import type { Status } from "../core/status.ts";
 import { durationText } from "../view/units.ts";
 import { seen } from "./evidence.ts";
-import type { Ends, Grade, Hop } from "./pair.ts";
-import { peerOf, type Side } from "./pair_facts.ts";
+import type { Ends, Hop } from "./pair.ts";
+import type { Side } from "./pair_facts.ts";
+import {
+  agentCommand,
+  agentCure,
+  type Flaw,
+  judged,
+  portOf,
+} from "./pair_side.ts";
 
 /** Seconds without a turn that are too many: turns come every 30. */
 const TURN_SECONDS = 120;
-
-/** Something that is not as it should be. */
-interface Flaw {
-  readonly grade: Exclude<Grade, "good">;
-  readonly text: string;
-  readonly cure: string;
-}
-
-/** As bad as the worst of them; without any as good as `well`. */
-function judged(
-  hop: Pick<Hop, "code" | "at" | "evidence">,
-  flaws: readonly Flaw[],
-  well: string,
-): Hop {
-  const worst = (["broken", "unknown", "warning"] as const)
-    .flatMap((grade) => flaws.find((flaw) => flaw.grade === grade) ?? [])[0];
-  if (worst === undefined) {
-    return { ...hop, grade: "good", sentence: well, cure: "" };
-  }
-  const others = flaws.filter((flaw) => flaw !== worst);
-  const { grade, cure } = worst;
-  const sentence = [worst, ...others].map(({ text }) => text).join("; ");
-  return { ...hop, grade, sentence, cure };
-}
 
 export function nodeHop({ me, annotation }: Ends): Hop {
   const { node: { name, publicKey, internalIps, podCidrs }, ready } = me;
@@ -231,152 +205,4 @@ export function linkHop({ me, other }: Ends): Hop | undefined {
     flaws,
     `The link ${link.name} of ${name} is up, with ${mtu} and UDP ${link.listenPort} (${link.backend})`,
   );
-}
-
-export function portOf({ answer }: Side): number | undefined {
-  return answer.kind === "status" ? answer.status.link?.listenPort : undefined;
-}
-
-/** `undefined`: the agent says nothing. */
-export function peerHop({ me, other }: Ends): Hop | undefined {
-  const { answer, node: { name } } = me;
-  const to = other.node.name;
-  if (answer.kind === "none") return undefined;
-  const { link } = answer.status;
-  if (link === null) return undefined;
-  const peer = peerOf(me, to);
-  const command = `wg show ${link.name}`;
-  if (peer === undefined) {
-    const { why } = new Opinions({ answer }).of(to);
-    return {
-      code: "peer",
-      at: name,
-      grade: "broken",
-      sentence: `${to} is no peer of ${name}: ${why}`,
-      evidence: [seen(agentCommand(me), why)],
-      cure: `as the sentence says; ${agentCure(other)}`,
-    };
-  }
-  const output = [
-    `peer: ${peer.publicKey}`,
-    `endpoint: ${peer.endpoint ?? "(none)"}`,
-    `allowed ips: ${peer.podCidrs.join(", ")}`,
-  ].join("\n");
-  return judged(
-    { code: "peer", at: name, evidence: [seen(command, output)] },
-    [
-      ...keyFlaws(peer, { me, other }),
-      ...endpointFlaws(peer, { me, other, port: link.listenPort }),
-      ...prefixFlaws(peer, { me, other, status: answer.status }),
-    ],
-    `${name} has ${to} as a peer, with its published key, the endpoint ${peer.endpoint} and its podCIDRs ${
-      peer.podCidrs.join(", ")
-    }`,
-  );
-}
-
-function keyFlaws(
-  { publicKey }: PeerStatus,
-  { me, other }: Pick<Ends, "me" | "other">,
-): readonly Flaw[] {
-  const published = other.node.publicKey;
-  if (published === undefined || published === publicKey) return [];
-  return [{
-    grade: "broken",
-    text:
-      `${me.node.name} has ${other.node.name} with the key ${publicKey}, its Node says ${published} now`,
-    cure: `${me.node.name} does not follow the Nodes: ${agentCure(me)}`,
-  }];
-}
-
-function endpointFlaws(
-  { endpoint, probe }: PeerStatus,
-  { me, other, port }: Pick<Ends, "me" | "other"> & { readonly port: number },
-): readonly Flaw[] {
-  const [name, to] = [me.node.name, other.node.name];
-  const wanted = readable(other.node.internalIps, parseAddress)
-    .map((address) => endpointText(address, port));
-  if (endpoint !== null && wanted.includes(endpoint)) return [];
-  const cure = `packets to ${to} have to go to ${
-    wanted[0]
-  }: is there NAT between the two, or a second machine with the key of ${to}?`;
-  if (endpoint === null) {
-    return [{
-      grade: "broken",
-      text: `${name} has no endpoint for ${to}`,
-      cure,
-    }];
-  }
-  return [{
-    // WireGuard answers to where packets come from: NAT is no break by itself.
-    grade: probe?.answered === true ? "warning" : "broken",
-    text: `${name} sends to ${to} at ${endpoint}, which is not ${
-      wanted.join(" or ") || "an InternalIP"
-    }`,
-    cure,
-  }];
-}
-
-function prefixFlaws(
-  { podCidrs }: PeerStatus,
-  { me, other, status }: Pick<Ends, "me" | "other"> & {
-    readonly status: Status;
-  },
-): readonly Flaw[] {
-  const to = other.node.name;
-  const wanted = readable(other.node.podCidrs, parsePrefix);
-  const have = readable(podCidrs, parsePrefix);
-  const holds = (outer: readonly Prefix[], inner: Prefix): boolean =>
-    outer.some((one) => contains(one, inner));
-  const lacking = wanted.filter((one) => !holds(have, one));
-  const extra = have.filter((one) => !holds(wanted, one));
-  const found = status.findings.find(({ node }) => node === to);
-  const why = found?.reasons.map(({ text }) => text).join("; ") ??
-    `${me.node.name} does not follow the Nodes`;
-  const flaw = (text: string): Flaw => ({
-    grade: "broken",
-    text: `${text}: ${why}`,
-    cure: `as the sentence says; ${agentCure(me)}`,
-  });
-  return [
-    ...lacking.length === 0 ? [] : [
-      flaw(
-        `${me.node.name} sends ${to} nothing for ${lacking.join(", ")}`,
-      ),
-    ],
-    ...extra.length === 0 ? [] : [
-      flaw(
-        `${me.node.name} sends ${to} what is for ${
-          extra.join(", ")
-        }, which its Node does not have`,
-      ),
-    ],
-  ];
-}
-
-function readable<T>(
-  texts: readonly string[],
-  parse: (text: string) => T,
-): readonly T[] {
-  return texts.flatMap((text) => {
-    try {
-      return [parse(text)];
-    } catch {
-      return []; // the finding says so
-    }
-  });
-}
-
-/** How the agent is asked by hand. */
-export function agentCommand({ pod, node }: Side): string {
-  return pod === null
-    ? `kubectl get pods -A -l app.kubernetes.io/name=clusternet --field-selector spec.nodeName=${node.name}`
-    : `kubectl -n ${pod.namespace} exec ${pod.name} -- clusternet status`;
-}
-
-/** Where an agent's own words are. */
-export function agentCure({ pod, node }: Side): string {
-  return pod === null
-    ? `start the agent on ${node.name} (docs/install.md); where it is a service of the host: journalctl -u clusternet there`
-    : `kubectl -n ${pod.namespace} logs ${pod.name}; kubectl -n ${pod.namespace} describe pod ${pod.name}`;
 }

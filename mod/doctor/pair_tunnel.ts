@@ -12,7 +12,7 @@ import type { Evidence } from "./check.ts";
 import { seen } from "./evidence.ts";
 import type { Ends, Hop } from "./pair.ts";
 import { type Moved, peerOf, type Side } from "./pair_facts.ts";
-import { portOf } from "./pair_hops.ts";
+import { portOf } from "./pair_side.ts";
 
 /** `undefined`: the agent says nothing, or it is no peer. */
 export function handshakeHop({ me, other }: Ends): Hop | undefined {

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { askForStatus } from "../../mod/cli/cluster_view.ts";
+import type { NodeRecord } from "../../mod/core/node.ts";
+import type { AgentPod, ProgramOutput } from "../../mod/sys/kube_pods.ts";
+import { statusOf } from "../support/statuses.ts";
+
+const NODE: NodeRecord = {
+  name: "n1",
+  uid: "1",
+  created: "2026-01-01T00:00:00Z",
+  publicKey: undefined,
+  internalIps: [],
+  podCidrs: [],
+};
+
+const POD: AgentPod = {
+  namespace: "clusternet",
+  name: "clusternet-x",
+  nodeName: "n1",
+  running: true,
+  reason: "",
+};
+
+/** What is made of it when the program in the pod ends like that, or cannot be run. */
+async function askedWith(
+  end: Partial<ProgramOutput> | Error,
+  { pod = POD, node = NODE }: {
+    readonly pod?: AgentPod | undefined;
+    readonly node?: NodeRecord;
+  } = {},
+): Promise<string> {
+  const run = (): Promise<ProgramOutput> =>
+    end instanceof Error
+      ? Promise.reject(end)
+      : Promise.resolve({ code: 0, stdout: "", stderr: "", ...end });
+  const answer = await askForStatus(
+    { podOf: () => pod.name === "" ? undefined : pod, pods: { run } },
+    node,
+    { probe: true, signal: new AbortController().signal },
+  );
+  return answer.kind === "none"
+    ? answer.why
+    : `ready: ${answer.status.version}`;
+}
+
+Deno.test("askForStatus() takes the status of an agent that is not well, which ends with 1", async () => {
+  const stdout = JSON.stringify(statusOf(2));
+  assert.equal(await askedWith({ code: 1, stdout }), "ready: 0.1.0");
+});
+
+Deno.test("askForStatus() says in a sentence why there is no status", async () => {
+  const none = { ...POD, name: "" };
+  const stopped = { ...POD, running: false, reason: "CrashLoopBackOff" };
+  const other = JSON.stringify({ ...statusOf(2), schema: 2, version: "9.0.0" });
+  const rows = [
+    [
+      await askedWith({
+        code: 2,
+        stderr:
+          'clusternet: there is no command "status"; `clusternet help` lists them\n',
+      }),
+      /^its pod clusternet\/clusternet-x is of an older version, which has no `clusternet status`$/,
+    ],
+    [
+      await askedWith({ stdout: other }),
+      /is not understood: it is version 9\.0\.0 and speaks schema 2, this program schema 1/,
+    ],
+    [
+      await askedWith({ code: 1, stderr: "clusternet: No agent runs here\n" }),
+      /^its pod clusternet\/clusternet-x says: clusternet: No agent runs here$/,
+    ],
+    [
+      await askedWith({ code: 137 }),
+      /^its pod clusternet\/clusternet-x says: exit code 137$/,
+    ],
+    [
+      await askedWith(new Error("the API server cannot reach the kubelet")),
+      /^the API server cannot reach the kubelet$/,
+    ],
+    [
+      await askedWith({}, { pod: stopped }),
+      /^its pod clusternet\/clusternet-x does not run: CrashLoopBackOff$/,
+    ],
+    [
+      await askedWith({}, { pod: none }),
+      /^it has no agent: no pod of it, and no public key on its Node$/,
+    ],
+    [
+      await askedWith({}, { pod: none, node: { ...NODE, publicKey: "key" } }),
+      /^it has no pod of the agent, but a public key: .*service of the host/,
+    ],
+  ] as const;
+  for (const [why, sentence] of rows) assert.match(why, sentence);
+});
