@@ -355,6 +355,9 @@ async function tellsAway(cluster: Cluster): Promise<void> {
     return /n2: it has no pod/.test(stdout) ? stdout : undefined;
   }, 30_000);
   assert.match(away, /n2: it has no pod of the agent, but a public key/);
+  // The agent of n1 is another one now, for the template is.
+  await rolledOut(cluster);
+  await saysOk(cluster, await agentPod(cluster, cluster.node("n1")));
   await pairAway(cluster);
   await template({
     nodeSelector: { "kubernetes.io/hostname": "n2" },
