@@ -6,14 +6,22 @@
  */
 
 import { AGENT_CHECKS } from "./checks_agent.ts";
+import { API_CHECKS } from "./checks_api.ts";
 import { CLUSTER_CHECKS } from "./checks_cluster.ts";
+import { HOST_CHECKS } from "./checks_host.ts";
 import { LINK_CHECKS } from "./checks_link.ts";
 import { PATH_CHECKS } from "./checks_path.ts";
+import { RANGE_CHECKS } from "./checks_ranges.ts";
+import { ROUTE_CHECKS } from "./checks_routes.ts";
 import type { Check } from "./check.ts";
 
 export const CHECKS: readonly Check[] = [
   ...AGENT_CHECKS,
+  ...API_CHECKS,
   ...CLUSTER_CHECKS,
+  ...RANGE_CHECKS,
   ...LINK_CHECKS,
+  ...ROUTE_CHECKS,
   ...PATH_CHECKS,
+  ...HOST_CHECKS,
 ];
