@@ -15,6 +15,11 @@ export function checkRows(checks: readonly Check[]): string {
     .join("\n");
 }
 
+/** For programs: schema 1. */
+export function diagnosisJson(diagnosis: Diagnosis): string {
+  return JSON.stringify({ schema: 1, ...diagnosis }, null, 2);
+}
+
 export function diagnosisText(
   { findings, notMade, made }: Diagnosis,
 ): string {
