@@ -82,6 +82,12 @@ async function runLogged(
   });
   try {
     return await runWith(config, { ...options, env, log });
+  } catch (error) {
+    if (error instanceof FatalError) {
+      const { tellFatal } = await import("./tell_fatal.ts");
+      await tellFatal(config, error.message);
+    }
+    throw error;
   } finally {
     await log.flush();
   }
