@@ -3,7 +3,7 @@
  * that only reads and parses the same watch as JSON; all with the same flags, in
  * the same run. "json" is the agent that takes Nodes as JSON, "agent" the one that
  * takes them as protobuf. Medians of three; the times of the start are beside those
- * of the watch.
+ * of the watch. Then what it costs to be asked: `asked.ts`.
  *
  *     deno task bench [--rounds N]
  *
@@ -21,6 +21,7 @@ import {
   megabytes,
 } from "../support/process_figures.ts";
 import { skipped } from "../support/skip.ts";
+import { askedText, measureAsked } from "./asked.ts";
 
 const MARK = "CLUSTERNET_BENCH_NAMESPACE";
 const SIZES = [3, 5_000];
@@ -66,6 +67,9 @@ async function main(args: readonly string[]): Promise<number> {
     }
   }
   print(rows, rests);
+  for (const nodes of SIZES) {
+    console.log(`\n${askedText(nodes, await measureAsked(nodes))}`);
+  }
   return 0;
 }
 
