@@ -51,6 +51,12 @@ export interface OverviewOptions {
   wallClock(): number;
 }
 
+/**
+ * Who is probed: all; those without a session; or all as if nothing were known of
+ * them, so that WireGuard has time to speak to each.
+ */
+export type Whom = "all" | "silent" | "anew";
+
 export interface Turn {
   readonly report: Report;
   /** Milliseconds. */
@@ -61,8 +67,7 @@ export class Overview {
   readonly #options: OverviewOptions;
   readonly #startedMs: number;
   readonly #probes = new Map<PublicKey, Probe>();
-  /** By `silent`. */
-  readonly #probing = new Map<boolean, Promise<void>>();
+  readonly #probing = new Map<Whom, Promise<void>>();
   #turn: (Turn & { readonly at: number }) | undefined;
   #verifiedAt: number | undefined;
   #api: ApiStatus & { readonly lastEventAt?: number | undefined } = {
@@ -142,24 +147,21 @@ export class Overview {
    * of it. Within six seconds, whoever answers or not, and within three where
    * all had sessions; however many ask at the same time, it is done once.
    */
-  probeAll(
-    /** Only those without a session. */
-    { silent = false }: { readonly silent?: boolean } = {},
-  ): Promise<void> {
-    const under = this.#probing.get(silent);
+  probeAll(whom: Whom = "all"): Promise<void> {
+    const under = this.#probing.get(whom);
     if (under !== undefined) return under;
-    const work = this.#probeAll(silent)
-      .finally(() => this.#probing.delete(silent));
-    this.#probing.set(silent, work);
+    const work = this.#probeAll(whom)
+      .finally(() => this.#probing.delete(whom));
+    this.#probing.set(whom, work);
     return work;
   }
 
-  async #probeAll(silent: boolean): Promise<void> {
+  async #probeAll(whom: Whom): Promise<void> {
     const { clock, config, nodes, world } = this.#options;
     const traffic = await world.wireGuard.traffic(config.interface);
     const nowMs = this.#options.wallClock();
     const peers = [...nodes.peers() ?? []].filter(([key]) =>
-      !silent || !hasSession(traffic.get(key)?.lastHandshakeMs, nowMs)
+      whom !== "silent" || !hasSession(traffic.get(key)?.lastHandshakeMs, nowMs)
     );
     // All together: somebody waits for the answer.
     const end = clock.now() + HANDSHAKE_MS;
@@ -171,7 +173,8 @@ export class Overview {
       async ([key, { allowedIps: [prefix] }]) => {
         const leftMs = end - clock.now();
         if (prefix === undefined || leftMs <= 0) return;
-        const to = { address: firstAddress(prefix), leftMs };
+        const last = whom === "anew" ? undefined : this.#probes.get(key);
+        const to = { address: firstAddress(prefix), leftMs, last };
         await this.#probe(key, to, traffic.get(key));
       },
     );
@@ -182,14 +185,18 @@ export class Overview {
 
   async #probe(
     key: PublicKey,
-    to: { readonly address: Address; readonly leftMs: number },
+    to: {
+      readonly address: Address;
+      readonly leftMs: number;
+      readonly last: Probe | undefined;
+    },
     traffic: PeerTraffic = NO_TRAFFIC,
   ): Promise<void> {
     const { probe, wallClock } = this.#options;
     const atMs = wallClock();
     const session = hasSession(traffic.lastHandshakeMs, atMs);
-    const last = { nowMs: atMs, probe: this.#probes.get(key) };
-    const timeoutMs = Math.min(to.leftMs, probePatience(traffic, last));
+    const patienceMs = probePatience(traffic, { nowMs: atMs, probe: to.last });
+    const timeoutMs = Math.min(to.leftMs, patienceMs);
     const result = await probe.probe(to.address, timeoutMs);
     this.#probes.set(key, { ...result, atMs, session });
   }

@@ -29,7 +29,8 @@ export async function probePeers(
   shim: Shim,
 ): Promise<Probed> {
   const before = unreachableCount(shim);
-  const status = await askStatus({ link, query: "probe=1" });
+  // Counted is what comes back, so something has to go out to each.
+  const status = await askStatus({ link, query: "probe=anew" });
   const unreachable = unreachableCount(shim) - before;
   const dark: string[] = [];
   for (const { node, endpoint, state } of status.peers) {

@@ -71,7 +71,7 @@ export class MetricsPage {
     const { clock, overview } = this.#options;
     if (clock.now() - this.#probedAt < PROBE_EVERY_MS) return;
     this.#probedAt = clock.now();
-    overview.probeAll({ silent: true }).catch(() => {
+    overview.probeAll("silent").catch(() => {
       // The status says what is wrong with the kernel.
     });
   }

@@ -75,7 +75,9 @@ export function agentPages(options: PagesOptions): PageTable {
       return await metrics.page(request);
     },
     "/v1/status": async ({ query }) => {
-      if (query.get("probe") === "1") await overview.probeAll();
+      const probe = query.get("probe");
+      if (probe === "1") await overview.probeAll();
+      if (probe === "anew") await overview.probeAll("anew");
       return json(await told());
     },
     "/v1/history": () =>
