@@ -15,11 +15,14 @@ import {
   wantsHelp,
 } from "../core/flags.ts";
 import { redacted } from "../core/redact.ts";
+import { CHECKS } from "../doctor/checks.ts";
+import type { Diagnosis } from "../doctor/check.ts";
 import type { BuildInfo } from "../core/version.ts";
 import { hasAgent } from "../sys/agent_socket.ts";
 import { systemReason } from "../sys/directory.ts";
 import { knownSecrets } from "../sys/known_secrets.ts";
 import { tarEnd, tarEntry } from "../wire/tar.ts";
+import { examine, RUN_OPTIONS, surroundings } from "./examine.ts";
 import { agentConfig, lookAt } from "./plan_look.ts";
 import { pieces, textOf } from "./support_pieces.ts";
 
@@ -59,9 +62,18 @@ export async function supportBundle(
     source: await hasAgent(config.interface) ? "agent" : "api",
   });
   snapshot.catch(() => {}); // the pieces that need it say why there is none
+  const own = RUN_OPTIONS.flatMap(({ name }) => {
+    const text = given.get(name)?.text;
+    return text === undefined ? [] : [[name, text] as const];
+  });
+  let made: Promise<Diagnosis> | undefined;
+  const diagnosis = (): Promise<Diagnosis> =>
+    made ??= surroundings(new Map(own)).then((around) =>
+      examine(CHECKS, around)
+    );
   const secrets = await knownSecrets(config, Deno.env.toObject());
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  for (const piece of pieces({ build, config, snapshot })) {
+  for (const piece of pieces({ build, config, diagnosis, snapshot })) {
     console.error(`clusternet: ${piece.name}`);
     const text = redacted(await textOf(piece), secrets);
     parts.push(tarEntry({

@@ -10,6 +10,8 @@ import type { Config } from "../core/config.ts";
 import { dryRun } from "../core/dry_run.ts";
 import { errorText } from "../core/errors.ts";
 import { type Snapshot, snapshotText } from "../core/snapshot.ts";
+import type { Diagnosis } from "../doctor/check.ts";
+import { diagnosisJson, diagnosisText } from "../doctor/text.ts";
 import { askAgent } from "../sys/agent_socket.ts";
 import { planText } from "../view/plan_text.ts";
 import { versionText } from "./version.ts";
@@ -53,10 +55,12 @@ export interface PiecesOptions {
   readonly config: Config;
   /** Rejects where there is none to be had. */
   readonly snapshot: Promise<Snapshot>;
+  /** Asked for twice, made once: it sends packets to all peers. */
+  readonly diagnosis: () => Promise<Diagnosis>;
 }
 
 export function pieces(options: PiecesOptions): readonly Piece[] {
-  const { build, config, snapshot } = options;
+  const { build, config, diagnosis, snapshot } = options;
   const link = config.interface;
   const netDir = dirname(config.cniConfFile || "/etc/cni/net.d/x");
   return [
@@ -66,6 +70,14 @@ export function pieces(options: PiecesOptions): readonly Piece[] {
     { name: "ready.txt", text: () => askAgent({ link, path: "/readyz" }) },
     { name: "snapshot.json", text: async () => snapshotText(await snapshot) },
     { name: "plan.txt", text: async () => planText(dryRun(await snapshot)) },
+    {
+      name: "doctor.txt",
+      text: async () => `${diagnosisText(await diagnosis())}\n`,
+    },
+    {
+      name: "doctor.json",
+      text: async () => `${diagnosisJson(await diagnosis())}\n`,
+    },
     ...PROGRAMS.map(([name, command]) => ({
       name,
       text: () => output(command.split(" ")),

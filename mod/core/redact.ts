@@ -14,8 +14,14 @@ const PATTERNS: readonly RegExp[] = [
   /()\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
   /(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}/gi,
   /(:\/\/)[^\s/@"']+(?=@)/g,
-  /((?:token|passw(?:or)?d|secret|private[-_ ]?key|preshared[-_ ]?key|key-data|api[-_]?key|credentials?)["']?\s*[:=]\s*)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,"'}\]]+)/gi,
 ];
+
+/**
+ * A key that says so, and its value: bare, in quotes, or in those of JSON that
+ * stands in a text of other JSON (`\"token\": \"x\"`). Quotes stay.
+ */
+const NAMED =
+  /((?:token|passw(?:or)?d|secret|private[-_ ]?key|preshared[-_ ]?key|key-data|api[-_]?key|credentials?)\\*["']?\s*[:=]\s*)(?:(\\+")[\s\S]*?(?<!\\)\2|(")(?:[^"\\]|\\.)*"|(')[^']*'|(?:[^\s,"'}\]\\]|\\(?!\\*["']))+)/gi;
 
 /** Known secrets shorter than this are words that stand everywhere. */
 const LEAST = 8;
@@ -39,7 +45,7 @@ export function redacted(text: string, known: readonly string[]): string {
   for (const pattern of PATTERNS) {
     clean = clean.replaceAll(pattern, `$1${REDACTED}`);
   }
-  return clean;
+  return clean.replaceAll(NAMED, `$1$2$3$4${REDACTED}$2$3$4`);
 }
 
 /** As it is, in base64 and in hex; and what it encodes, if it is base64 itself. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Diagnosis } from "../../mod/doctor/check.ts";
 import { bringUp, labTest } from "./harness.ts";
 import { dieWithUs, run } from "./exec.ts";
 import { firstNode } from "./look.ts";
@@ -56,7 +57,8 @@ cat > ${folder}/net.d/90-other.conflist <<'E'
 {"name":"other","server":"https://joe:${PASSWORD}@192.0.2.1","api_token": "${CNI_SECRET}","pem":${
       JSON.stringify(CLIENT_KEY)
     }}
-E`);
+E
+sed -i 's/{/{"api_token": "${CNI_SECRET}",/' ${node.conflistFile}`);
     const file = `${folder}/bundle.tar.gz`;
     const { code, stderr } = await run(
       dieWithUs(node.space.command([
@@ -72,9 +74,19 @@ E`);
     assert.equal(mode.trim(), "600");
     const names = (await node.space.must(["tar", "-tzf", file])).split("\n");
     const text = await node.space.must(["tar", "-xzOf", file]);
-    for (const name of ["plan.txt", "snapshot.json", "status.json"]) {
+    for (
+      const name of [
+        ...["plan.txt", "snapshot.json", "status.json"],
+        ...["doctor.txt", "doctor.json"],
+      ]
+    ) {
       assert.ok(names.some((each) => each.endsWith(`/${name}`)), name);
     }
+    const doctor = names.find((name) => name.endsWith("/doctor.json")) ?? "";
+    const said = await node.space.must(["tar", "-xzOf", file, doctor]);
+    const { findings }: Diagnosis = JSON.parse(said);
+    // Only this end has a preshared key.
+    assert.deepEqual(findings.map(({ code }) => code), ["peer-silent"], said);
     assert.match(text, /Node n1 at /, text.slice(0, 1500));
     assert.match(text, /"health":\{"ready":true/);
     assert.match(text, /table inet clusternet/);
