@@ -106,8 +106,12 @@ export class Gatherer {
     switch (name) {
       case "config":
         return Promise.resolve(config);
+      case "agents":
+        return Promise.resolve(processes.agents);
       case "processes":
-        return Promise.resolve(processes);
+        return processes.unseen === null
+          ? Promise.resolve(processes)
+          : Promise.reject(new Error(processes.unseen));
       case "agent":
         return askStatus({ link: config.interface });
       case "probed":
@@ -134,6 +138,8 @@ export class Gatherer {
         return this.#sysctls();
       case "firewall":
         return this.#firewall();
+      case "chains":
+        return droppingChains(config.interface);
       case "cni":
         return worldOf(this.#options).cni.look({
           binDirs: config.cniBinDirs,
@@ -204,11 +210,10 @@ export class Gatherer {
   }
 
   async #firewall(): Promise<Facts["firewall"]> {
-    const { config, shim } = this.#options;
+    const { shim } = this.#options;
     return {
       drops: await new Nftables(shim).forwardDrops(),
       iptables: await iptablesForward(),
-      chains: await droppingChains(config.interface),
     };
   }
 

@@ -122,8 +122,8 @@ export const AGENT_CHECKS: readonly Check[] = [
     },
   }),
   check("agent-not-running", "whether an agent runs for the link", {
-    needs: ["processes", "config"],
-    find: ({ processes: { agents }, config }): Found | undefined =>
+    needs: ["agents", "config"],
+    find: ({ agents, config }): Found | undefined =>
       agents.length > 0 ? undefined : {
         sentence:
           `No agent runs for the link ${config.interface}: what stands stays, and follows no change`,

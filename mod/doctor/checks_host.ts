@@ -35,8 +35,8 @@ export const HOST_CHECKS: readonly Check[] = [
     "forward-chain",
     "chains of other tables that drop what is forwarded",
     {
-      needs: ["firewall"],
-      find: ({ firewall: { chains } }) =>
+      needs: ["chains"],
+      find: ({ chains }) =>
         chains.map((chain) => ({
           severity: "warning" as const,
           sentence:

@@ -30,6 +30,8 @@ export interface Facts {
   readonly agent: Status;
   /** The same after a packet to every peer. */
   readonly probed: Probed;
+  /** At least the one that holds the link's lock. */
+  readonly agents: readonly ProcessFacts[];
   readonly processes: Processes;
   readonly kernel: KernelFacts;
   readonly key: KeyFacts;
@@ -44,6 +46,8 @@ export interface Facts {
   /** By name, like "net/ipv4/ip_forward"; one that the kernel has not is absent. */
   readonly sysctls: ReadonlyMap<string, string>;
   readonly firewall: FirewallFacts;
+  /** "inet filter forward": chains of others that drop by policy what is forwarded. */
+  readonly chains: readonly string[];
   readonly cni: CniFound;
   readonly leases: LeaseFacts;
   readonly udp: readonly UdpFacts[];
@@ -152,8 +156,6 @@ export interface FirewallFacts {
   readonly drops: readonly ForwardDrop[];
   /** What `iptables -S FORWARD` prints; "": no such command. */
   readonly iptables: string;
-  /** "inet filter forward": chains of others that drop by policy what is forwarded. */
-  readonly chains: readonly string[];
 }
 
 export interface LeaseFacts {

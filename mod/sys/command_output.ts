@@ -43,7 +43,8 @@ export async function commandOutput(
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
-      throw new Error(`there is no ${program} on this machine`, { cause });
+      // Without the cause, which says the same.
+      throw new Error(`there is no ${program} on this machine`);
     }
     throw cause;
   } finally {

@@ -63,13 +63,18 @@ export interface FoundDisk {
   readonly freeInodes: number | null;
 }
 
+/** @throws {Error} where there is no df(1), and nothing else is wrong */
 export async function findDisk(
   directory: string,
   shim: Shim,
 ): Promise<FoundDisk> {
+  const mounts = readProc("/proc/self/mounts", shim) ?? "";
+  if (isReadOnly(directory, mounts)) {
+    return { directory, readOnly: true, freeKib: null, freeInodes: null };
+  }
   return {
     directory,
-    readOnly: isReadOnly(directory, readProc("/proc/self/mounts", shim) ?? ""),
+    readOnly: false,
     freeKib: await available(["df", "-kP", directory]),
     freeInodes: await available(["df", "-iP", directory]),
   };
@@ -90,17 +95,15 @@ function isReadOnly(directory: string, mounts: string): boolean {
   return readOnly;
 }
 
-/** The fourth column of df(1). */
+/** The fourth column of df(1); `null`: it has no figure, as for a directory that is not there. */
 async function available(line: readonly string[]): Promise<number | null> {
-  try {
-    const said = await mustOutput(line, READ);
-    const number = Number(said.trim().split("\n").at(-1)?.split(/\s+/)[3]);
-    // Some file systems do not count inodes: "0 0 0 -".
-    const total = Number(said.trim().split("\n").at(-1)?.split(/\s+/)[1]);
-    return Number.isFinite(number) && total > 0 ? number : null;
-  } catch {
-    return null;
-  }
+  const { code, stdout } = await commandOutput(line, READ);
+  if (code !== 0) return null;
+  const columns = stdout.trim().split("\n").at(-1)?.split(/\s+/) ?? [];
+  const number = Number(columns[3]);
+  // Some file systems do not count inodes: "0 0 0 -".
+  const total = Number(columns[1]);
+  return Number.isFinite(number) && total > 0 ? number : null;
 }
 
 export interface FoundUdp {
@@ -139,9 +142,9 @@ export async function findFiles(
   if (pid === undefined) return { open: null, limit: null, ...system };
   const limits = readProc(`/proc/${pid}/limits`, shim) ?? "";
   const [, soft] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
-  const count = await commandOutput(["ls", `/proc/${pid}/fd`], READ);
+  const files = await mustOutput(["ls", `/proc/${pid}/fd`], READ);
   return {
-    open: count.code === 0 ? count.stdout.trim().split("\n").length : null,
+    open: files.trim().split("\n").length,
     limit: soft === undefined ? null : Number(soft),
     ...system,
   };
@@ -154,6 +157,7 @@ export interface FoundManagers {
   readonly linkUnmanaged: boolean;
 }
 
+/** @throws {Error} where there is no systemctl(1), as in a pod */
 export async function findManagers(link: string): Promise<FoundManagers> {
   const networkd = await isActive(NETWORKD);
   const networkManager = await isActive(NETWORK_MANAGER);
@@ -165,16 +169,13 @@ export async function findManagers(link: string): Promise<FoundManagers> {
   };
 }
 
+/** No: also where systemd is installed, and was not booted. */
 async function isActive(unit: string): Promise<boolean> {
-  try {
-    const { code } = await commandOutput(
-      ["systemctl", "is-active", "--quiet", unit],
-      READ,
-    );
-    return code === 0;
-  } catch {
-    return false; // no systemd: none of the two
-  }
+  const { code } = await commandOutput(
+    ["systemctl", "is-active", "--quiet", unit],
+    READ,
+  );
+  return code === 0;
 }
 
 async function keepsForeignRoutes(): Promise<boolean> {

@@ -108,16 +108,15 @@ export async function iptablesForward(): Promise<string> {
   }
 }
 
-/** Chains of nftables, not iptables' own, that drop by policy what is forwarded. */
+/**
+ * Chains of nftables, not iptables' own, that drop by policy what is forwarded.
+ *
+ * @throws {Error} where there is no nft(8)
+ */
 export async function droppingChains(
   ours: string,
 ): Promise<readonly string[]> {
-  let said: string;
-  try {
-    said = await mustOutput(["nft", "list", "chains"], READ);
-  } catch {
-    return [];
-  }
+  const said = await mustOutput(["nft", "list", "chains"], READ);
   const found: string[] = [];
   let table = "";
   let chain = "";

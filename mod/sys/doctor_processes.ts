@@ -6,7 +6,8 @@
  */
 
 import { basename } from "node:path";
-import { commandOutput } from "./command_output.ts";
+import { errorText } from "../core/errors.ts";
+import { mustOutput } from "./command_output.ts";
 import { LOCK_DIRECTORY } from "./lock.ts";
 import { inodeOf, readProc } from "./proc_file.ts";
 import type { Shim } from "./shim.ts";
@@ -21,6 +22,8 @@ export interface FoundProcesses {
   readonly kubeProxy: FoundProcess | null;
   readonly apiServer: FoundProcess | null;
   readonly controllerManager: FoundProcess | null;
+  /** Why none was found but the agent that holds the link's lock; `null`: all were seen. */
+  readonly unseen: string | null;
 }
 
 /** Milliseconds for ps(1). */
@@ -30,7 +33,7 @@ export async function findProcesses(
   link: string,
   shim: Shim,
 ): Promise<FoundProcesses> {
-  const pids = await allPids();
+  const { pids, unseen } = await allPids();
   const holder = Number.parseInt(
     readProc(`${LOCK_DIRECTORY}/${link}.lock`, shim) ?? "",
     10,
@@ -52,18 +55,22 @@ export async function findProcesses(
     kubeProxy: named("kube-proxy"),
     apiServer: named("kube-apiserver"),
     controllerManager: named("kube-controller-manager"),
+    unseen,
   };
 }
 
 /** None where there is no ps(1): the lock names the one agent that counts. */
-async function allPids(): Promise<Set<number>> {
+async function allPids(): Promise<
+  { readonly pids: Set<number>; readonly unseen: string | null }
+> {
   try {
-    const { stdout } = await commandOutput(["ps", "-e", "-o", "pid="], {
+    const said = await mustOutput(["ps", "-e", "-o", "pid="], {
       timeoutMs: PS_MS,
     });
-    return new Set(stdout.split("\n").map(Number).filter((pid) => pid > 0));
-  } catch {
-    return new Set();
+    const pids = said.split("\n").map(Number).filter((pid) => pid > 0);
+    return { pids: new Set(pids), unseen: null };
+  } catch (error) {
+    return { pids: new Set(), unseen: errorText(error) };
   }
 }
 

@@ -19,6 +19,32 @@ export async function doctor(
   return answerOf(await runAgent(node, command));
 }
 
+/** On a machine that has these programs and no others. */
+export async function doctorWith(
+  node: LabNode,
+  programs: readonly string[],
+): Promise<Diagnosis> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const program of programs) {
+      const path = (await node.space.sh(`command -v ${program}`)).trim();
+      await Deno.symlink(path, `${folder}/${program}`);
+    }
+    const command = node.agentCommand(["-o", "json"], "doctor");
+    const at = command.indexOf("--") + 1;
+    assert.ok(at > 0, command.join(" "));
+    return answerOf(
+      await runAgent(node, [
+        ...command.slice(0, at),
+        ...["/usr/bin/env", `PATH=${folder}`],
+        ...command.slice(at),
+      ]),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
 /** What `clusternet doctor -o json` has printed. */
 export function answerOf({ code, stdout, stderr }: {
   readonly code: number;

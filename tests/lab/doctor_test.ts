@@ -5,7 +5,8 @@ import {
   BREAKS_WITHOUT_AGENT,
   type Scene,
 } from "./doctor_breaks.ts";
-import { doctor } from "./doctor.ts";
+import { CHECKS } from "../../mod/doctor/checks.ts";
+import { doctor, doctorWith } from "./doctor.ts";
 import { Child, SHELL } from "./exec.ts";
 import {
   addPods,
@@ -22,6 +23,28 @@ import { type LabNode, LINK } from "./node.ts";
 const WALLED = `nft add table inet walled
 nft 'add chain inet walled input { type filter hook input priority 0; }'
 nft add rule inet walled input udp dport 7838 drop`;
+
+/** Checks that a machine without its program cannot make, and what they then say. */
+const NEEDS_PROGRAM = Object.fromEntries(
+  Object.entries({
+    df: ["state-disk"],
+    dmesg: ["denials"],
+    ip: [
+      ...["pod-mtu", "route-foreign", "rule-overrides", "other-plugin-links"],
+    ],
+    ls: ["agent-files"],
+    nft: ["forward-chain"],
+    ping: ["mtu-black-hole"],
+    ps: [
+      ...["agent-two", "apiserver-address-types", "cidr-controller"],
+      "cidr-services",
+    ],
+    ss: ["port-in-use"],
+    systemctl: ["network-manager", "networkd"],
+  }).flatMap(([program, codes]) =>
+    codes.map((code) => [code, `there is no ${program} on this machine`])
+  ),
+);
 
 async function sceneOf(lab: Lab): Promise<Scene> {
   await bringUp(lab);
@@ -68,6 +91,16 @@ labTest(
       healthy.notMade.map(({ code }) => code),
       ["kube-proxy-cidr"], // the fake API server has no ConfigMaps
     );
+    const bare = await doctorWith(scene.node, []);
+    assert.deepEqual(bare.findings, []);
+    assert.deepEqual(
+      Object.fromEntries(bare.notMade.map(({ code, why }) => [code, why])),
+      {
+        ...NEEDS_PROGRAM,
+        "kube-proxy-cidr": healthy.notMade[0]?.why,
+      },
+    );
+    assert.equal(bare.made + bare.notMade.length, CHECKS.length);
     for (const one of BREAKS_BESIDE_AGENT) await breakAndLook(one, scene);
   },
 );
