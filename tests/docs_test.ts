@@ -10,6 +10,7 @@ import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
 import { pairHelp } from "../mod/cli/doctor_pair_options.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { planHelp } from "../mod/cli/plan_options.ts";
+import { supportBundleHelp } from "../mod/cli/support_bundle.ts";
 import { helpText } from "../mod/core/config.ts";
 import { tableText } from "../mod/core/nft_text.ts";
 import { pageAfter, pageWith, readCases } from "./kube/conformance_doc.ts";
@@ -72,11 +73,19 @@ Deno.test("docs/install.md has the options of install and uninstall", () => {
   }
 });
 
-Deno.test("docs/plan.md has the options of plan", () => {
-  const [, block] = /<!-- plan:[^>]*-->\s+```\n([\s\S]*?)```/.exec(
-    read("docs/plan.md"),
-  ) ?? [];
-  assert.equal(block, planHelp().trimEnd() + "\n");
+Deno.test("docs/plan.md has the options of plan and of support-bundle", () => {
+  const text = read("docs/plan.md");
+  for (
+    const [name, help] of [
+      ["plan", planHelp()],
+      ["support-bundle", supportBundleHelp()],
+    ] as const
+  ) {
+    const block = new RegExp(
+      `<!-- ${name}:[^>]*-->\\s+\`\`\`\n([\\s\\S]*?)\`\`\``,
+    ).exec(text);
+    assert.equal(block?.[1], help.trimEnd() + "\n");
+  }
 });
 
 Deno.test("docs/doctor.md has the options of doctor --pair", () => {

@@ -14,7 +14,6 @@ import {
   parseFlags,
   wantsHelp,
 } from "../core/flags.ts";
-import { redacted } from "../core/redact.ts";
 import { CHECKS } from "../doctor/checks.ts";
 import type { Diagnosis } from "../doctor/check.ts";
 import type { BuildInfo } from "../core/version.ts";
@@ -25,6 +24,9 @@ import { tarEnd, tarEntry } from "../wire/tar.ts";
 import { examine, RUN_OPTIONS, surroundings } from "./examine.ts";
 import { agentConfig, lookAt } from "./plan_look.ts";
 import { pieces, textOf } from "./support_pieces.ts";
+
+/** Of a Node's name: a file's has at most 255 bytes (NAME_MAX), a Node's 253. */
+const NAME_LENGTH = 200;
 
 // deno-fmt-ignore
 const BUNDLE_OPTIONS: readonly Option[] = [
@@ -52,7 +54,7 @@ export async function supportBundle(
   });
   const config = await agentConfig(flags);
   const now = new Date();
-  const stem = `clusternet-${config.nodeName}-${
+  const stem = `clusternet-${config.nodeName.slice(0, NAME_LENGTH)}-${
     now.toISOString().replaceAll(/[-:]|\.\d+/g, "")
   }`;
   const snapshot = lookAt({
@@ -75,7 +77,7 @@ export async function supportBundle(
   const parts: Uint8Array<ArrayBuffer>[] = [];
   for (const piece of pieces({ build, config, diagnosis, snapshot })) {
     console.error(`clusternet: ${piece.name}`);
-    const text = redacted(await textOf(piece), secrets);
+    const text = await textOf(piece, secrets);
     parts.push(tarEntry({
       name: `${stem}/${piece.name}`,
       data: new TextEncoder().encode(text),

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import type { Config } from "../core/config.ts";
 import { dryRun } from "../core/dry_run.ts";
 import { errorText } from "../core/errors.ts";
+import { redacted } from "../core/redact.ts";
 import { type Snapshot, snapshotText } from "../core/snapshot.ts";
 import type { Diagnosis } from "../doctor/check.ts";
 import { diagnosisJson, diagnosisText } from "../doctor/text.ts";
@@ -19,12 +20,17 @@ import type { BuildInfo } from "../core/version.ts";
 
 export interface Piece {
   readonly name: string;
+  /** Which part of a long one counts: "first" by default. "all": it is of use as a whole only. */
+  readonly keep?: "first" | "last" | "all";
   /** @throws {Error} why it cannot be had */
   text(): Promise<string>;
 }
 
-/** Bytes of one piece; the end of a log counts, the beginning of all else. */
-export const PIECE_BYTES = 1024 * 1024;
+/** Characters of one piece. */
+export const PIECE_LENGTH = 1024 * 1024;
+
+/** Of what a program prints so much is held, and looked through for secrets: one that is cut in two is none that we know. */
+const HELD_BYTES = 8 * PIECE_LENGTH;
 
 /** Milliseconds that a program has. */
 const PROGRAM_MS = 10_000;
@@ -66,9 +72,17 @@ export function pieces(options: PiecesOptions): readonly Piece[] {
   return [
     { name: "version.txt", text: () => Promise.resolve(versionText(build)) },
     { name: "configuration.json", text: () => Promise.resolve(shown(config)) },
-    { name: "status.json", text: () => askAgent({ link, path: "/v1/status" }) },
+    {
+      name: "status.json",
+      keep: "all",
+      text: () => askAgent({ link, path: "/v1/status" }),
+    },
     { name: "ready.txt", text: () => askAgent({ link, path: "/readyz" }) },
-    { name: "snapshot.json", text: async () => snapshotText(await snapshot) },
+    {
+      name: "snapshot.json",
+      keep: "all",
+      text: async () => snapshotText(await snapshot),
+    },
     { name: "plan.txt", text: async () => planText(dryRun(await snapshot)) },
     {
       name: "doctor.txt",
@@ -76,12 +90,13 @@ export function pieces(options: PiecesOptions): readonly Piece[] {
     },
     {
       name: "doctor.json",
+      keep: "all",
       text: async () => `${diagnosisJson(await diagnosis())}\n`,
     },
-    ...PROGRAMS.map(([name, command]) => ({
-      name,
-      text: () => output(command.split(" ")),
-    })),
+    ...PROGRAMS.map(([name, command]): Piece => {
+      const keep = command.startsWith("journalctl") ? "last" : "first";
+      return { name, keep, text: () => output(command.split(" "), keep) };
+    }),
     { name: "cni/files.txt", text: () => output(["ls", "-laR", netDir]) },
     {
       name: "cni/configurations.txt",
@@ -100,36 +115,70 @@ function shown(config: Config): string {
 }
 
 /** Of both outputs, with what was run above them. */
-async function output([program = "", ...args]: readonly string[]): Promise<
-  string
-> {
-  const signal = AbortSignal.timeout(PROGRAM_MS);
-  const { code, stdout, stderr } = await new Deno.Command(program, {
+async function output(
+  [program = "", ...args]: readonly string[],
+  keep: "first" | "last" = "first",
+): Promise<string> {
+  const child = new Deno.Command(program, {
     args: [...args],
     env: { LC_ALL: "C", WG_HIDE_KEYS: "always" },
     stdin: "null",
-    signal,
-  }).output();
-  const decoder = new TextDecoder();
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(PROGRAM_MS),
+  }).spawn();
+  const [stdout, stderr, { code }] = await Promise.all([
+    held(child.stdout, keep),
+    held(child.stderr, keep),
+    child.status,
+  ]);
   const ended = code === 0 ? "" : `(exit code ${code})\n`;
-  return `$ ${[program, ...args].join(" ")}\n${decoder.decode(stdout)}${
-    decoder.decode(stderr)
-  }${ended}`;
+  return `$ ${[program, ...args].join(" ")}\n${stdout}${stderr}${ended}`;
 }
 
-/** One that cannot be had says so in its place. */
-export async function textOf(piece: Piece): Promise<string> {
+/** The beginning or the end of it; all is read, so that the program ends by itself. */
+async function held(
+  stream: ReadableStream<Uint8Array>,
+  keep: "first" | "last",
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of stream) {
+    if (keep === "first" && length >= HELD_BYTES) continue;
+    parts.push(part);
+    length += part.length;
+    while (keep === "last" && length - (parts[0]?.length ?? 0) >= HELD_BYTES) {
+      length -= parts.shift()?.length ?? 0;
+    }
+  }
+  const decoder = new TextDecoder();
+  return parts.map((part) => decoder.decode(part, { stream: true })).join("") +
+    decoder.decode();
+}
+
+/**
+ * Without secrets, and only then cut. One that cannot be had says so in its
+ * place.
+ */
+export async function textOf(
+  piece: Piece,
+  secrets: readonly string[],
+): Promise<string> {
   try {
-    return bounded(piece, await piece.text());
+    return bounded(piece, redacted(await piece.text(), secrets));
   } catch (error) {
-    return `(not to be had: ${errorText(error)})\n`;
+    return redacted(`(not to be had: ${errorText(error)})\n`, secrets);
   }
 }
 
-function bounded({ name }: Piece, text: string): string {
-  if (text.length <= PIECE_BYTES) return text;
+/** At whole lines, where there are any. */
+function bounded({ keep = "first" }: Piece, text: string): string {
+  if (keep === "all" || text.length <= PIECE_LENGTH) return text;
   const note = `(cut: ${text.length} characters)\n`;
-  return name.includes("journal")
-    ? note + text.slice(-PIECE_BYTES)
-    : text.slice(0, PIECE_BYTES) + note;
+  if (keep === "first") {
+    const end = text.lastIndexOf("\n", PIECE_LENGTH - 1) + 1;
+    return text.slice(0, end || PIECE_LENGTH) + note;
+  }
+  const start = text.length - PIECE_LENGTH;
+  return note + text.slice(text.indexOf("\n", start - 1) + 1 || start);
 }
