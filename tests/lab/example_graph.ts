@@ -28,8 +28,14 @@ export async function drawExample(lab: Lab): Promise<string> {
     spec: { podCIDRs: ["10.0.77.0/24"] },
     status: { addresses: [] },
   });
-  // The first probe makes the sessions, the second finds them.
-  await inTurns(lab.nodes, (node) => statusOf(node), AT_ONCE);
+  // The first probe makes the sessions, another finds them.
+  await inTurns(lab.nodes, async (node) => {
+    await eventually(`${node.name} has all its sessions`, async () => {
+      const answer = await statusOf(node);
+      return answer.kind === "status" &&
+          answer.status.peers.every(({ state }) => state === "up") || undefined;
+    }, patience(20_000));
+  }, AT_ONCE);
   const n2 = lab.node("n2");
   const [other = ""] = lab.node("n4").plan.internalIps;
   await n2.space.sh(`
