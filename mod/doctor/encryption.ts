@@ -44,11 +44,6 @@ export interface Proof {
   readonly unseen: number;
 }
 
-/** All that was sent was seen in the tunnel and as WireGuard, and nothing in clear. */
-export function isProven(proof: Proof): boolean {
-  return verdict(proof).proven;
-}
-
 /** A row for each peer, what was in clear, and the verdict. */
 export function proofText(proof: Proof): string {
   return [
@@ -78,6 +73,7 @@ export interface Verdict {
   readonly sentence: string;
 }
 
+/** Proven: all that was sent was seen in the tunnel and as WireGuard, and nothing in clear. */
 export function verdict(proof: Proof): Verdict {
   const { clear, peers, unseen } = proof;
   const why = leak(clear) ?? unfinished(peers) ?? blind(unseen);
