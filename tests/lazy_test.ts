@@ -65,7 +65,10 @@ Deno.test("run imports nothing of pages, metrics, traces, pictures or other comm
   ) assert(later.includes(name), `${name} is not imported on demand`);
   const commands = [...first].filter((name) => name.startsWith("cli/"));
   for (const name of commands) {
-    assert.match(name, /^cli\/(compose|pages|run|serve|setup|signals)\.ts$/);
+    assert.match(
+      name,
+      /^cli\/(compose|compose_tasks|pages|run|serve|setup|signals)\.ts$/,
+    );
   }
 });
 

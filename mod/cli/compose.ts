@@ -8,20 +8,15 @@ import { ApiHealth } from "../agent/api_health.ts";
 import { Bell } from "../agent/bell.ts";
 import { publishCondition } from "../agent/condition.ts";
 import { Greeter } from "../agent/greet.ts";
-import { Health, type Summary } from "../agent/health.ts";
-import { ringFor } from "../agent/kernel_rings.ts";
+import { Health } from "../agent/health.ts";
 import { reconcileLoop, RING } from "../agent/loop.ts";
 import { Historian } from "../agent/historian.ts";
 import { Nodes } from "../agent/nodes.ts";
-import { NodeTroubles } from "../agent/node_troubles.ts";
 import { Overview } from "../agent/overview.ts";
 import { publishKey } from "../agent/publish.ts";
 import { Reconciler } from "../agent/reconcile.ts";
-import type { Report } from "../agent/report.ts";
 import { checkServerVersion } from "../agent/server_version.ts";
 import type { Task } from "../agent/supervise.ts";
-import { tellEvents } from "../agent/tell_events.ts";
-import type { Counters } from "../core/counters.ts";
 import { History } from "../core/history.ts";
 import type { Log } from "../core/log.ts";
 import { NetworkVerdict } from "../core/network_verdict.ts";
@@ -29,11 +24,18 @@ import { PeerIndex } from "../core/peer_index.ts";
 import type { Tracer } from "../core/trace.ts";
 import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import { debugs } from "../sys/debug.ts";
-import { type Watched, watchKernel } from "../sys/events.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import type { Notifier } from "../sys/notify.ts";
 import { TcpProbe } from "../sys/probe.ts";
 import { Reflector } from "../sys/reflector.ts";
+import {
+  countTurn,
+  eventsTask,
+  once,
+  tellPeople,
+  watchKernelTask,
+  within,
+} from "./compose_tasks.ts";
 import { agentPages, METRICS_PATH, pagesOf, snapshotPage } from "./pages.ts";
 import { serveTasks } from "./serve.ts";
 import type { Setup } from "./setup.ts";
@@ -261,106 +263,4 @@ export function compose(setup: Setup, options: ComposeOptions): Agent {
         : [],
     ],
   };
-}
-
-function eventsTask(
-  { config, world: { wireGuard } }: Setup,
-  parts: {
-    readonly api: KubeClient;
-    readonly bell: Bell;
-    readonly health: Health;
-    readonly log: Log;
-    readonly nodes: Nodes;
-  },
-): Task {
-  const { health, nodes, ...rest } = parts;
-  const wallClock = Date.now;
-  const options = { clock, config, health, nodes, wallClock, wireGuard };
-  const troubles = new NodeTroubles(options);
-  return {
-    name: "tell-events",
-    run: (signal) =>
-      tellEvents({
-        ...rest,
-        clock,
-        wallClock,
-        self: () => nodes.self(),
-        troubles: () => troubles.all(),
-      }, signal),
-  };
-}
-
-function countTurn(
-  counters: Counters,
-  { clean, problems, scope }: Report,
-  milliseconds: number,
-): void {
-  counters.add("turns", scope);
-  counters.turnTook(milliseconds / 1_000);
-  if (!clean || problems.length > 0) counters.add("failed-turns");
-}
-
-async function watchKernelTask(
-  { config, shim }: Setup,
-  bell: Bell,
-  { watched, signal }: {
-    readonly watched: Watched;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  const concern = { link: config.interface, clusterCidrs: config.clusterCidrs };
-  // What happened while nobody watched is found by a look at everything; a
-  // table is read whenever addresses and routes are.
-  const everything = watched === "tables" ? RING.network : RING.link;
-  await watchKernel(shim, {
-    watched,
-    signal,
-    ready: () => bell.ring(everything),
-    ring: (news) => {
-      const why = news.kind === "lost" ? everything : ringFor(news, concern);
-      if (why !== undefined) bell.ring(why);
-    },
-  });
-}
-
-/**
- * systemd hears READY after the first turn, whatever it has found: by then
- * nothing for pods leaves in clear, and what is to start after the agent may be
- * what it waits for: the kubelet that registers the Node, or that runs the API
- * server. STATUS says the rest, and the CNI configuration keeps pods waiting.
- */
-function once(deed: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) deed();
-    done = true;
-  };
-}
-
-/** systemd and the log hear of every change of the summary, but not of every peer. */
-function tellPeople(
-  { log, notifier }: ComposeOptions,
-  ready: AbortController,
-): (summary: Summary) => void {
-  let said = "";
-  return (summary) => {
-    notifier.status(summary.text);
-    if (summary.ready) ready.abort();
-    const text = summary.ready ? "Ready" : summary.text;
-    if (text === said || summary.starting) return;
-    said = text;
-    if (summary.ready) log.info(`Ready: ${summary.text}`, { event: "ready" });
-    else log.warn(summary.text, { event: "degraded" });
-  };
-}
-
-async function within(
-  milliseconds: number,
-  promise: Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
-  await Promise.race([promise, clock.sleep(milliseconds, either)]);
-  over.abort();
 }
