@@ -29,11 +29,6 @@ export const UNIT_NEEDS: readonly Need[] = [
     anyOf: ["qemu-aarch64", "qemu-aarch64-static"],
   },
   {
-    package: "chromium",
-    why: "shows the agent's page, and says how it fares",
-    anyOf: ["chromium"],
-  },
-  {
     package: "python3-yaml",
     why: "reads our YAML",
     anyOf: ["/usr/lib/python3/dist-packages/yaml"],
@@ -67,6 +62,11 @@ export const LAB_TEST_NEEDS: readonly Need[] = [
     package: "strace",
     why: "ends a process before its every system call",
     anyOf: ["strace"],
+  },
+  {
+    package: "chromium",
+    why: "shows the agent's page, and says how it fares",
+    anyOf: ["chromium"],
   },
   {
     package: "bsdutils",
