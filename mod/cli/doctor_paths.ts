@@ -7,6 +7,7 @@
 
 import { firstAddress } from "../core/address.ts";
 import { OVERHEAD } from "../core/desired.ts";
+import { parseSocketAddress } from "../core/option_values.ts";
 import type { PathFacts, Probed, StateFacts } from "../doctor/facts.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { unreachableCount } from "../sys/doctor_machine.ts";
@@ -34,9 +35,9 @@ export async function probePeers(
   const unreachable = unreachableCount(shim) - before;
   const dark: string[] = [];
   for (const { node, endpoint, state } of status.peers) {
-    if (state !== "down" || endpoint === null) continue;
-    const host = endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-    const { answered } = await new TcpProbe().probe(host, 2_000);
+    const at = parseSocketAddress(endpoint ?? "");
+    if (state !== "down" || at === undefined) continue;
+    const { answered } = await new TcpProbe().probe(at.hostname, 2_000);
     if (!answered) dark.push(node ?? "");
   }
   return { status, unreachable, dark };
@@ -55,8 +56,7 @@ export async function measurePaths(
     const small = await pingComesBack(address, SMALL, FIRST_SECONDS);
     const largest = small ? await largestThatComesBack(address, full) : null;
     const overIpv6 = peer.endpoint?.startsWith("[") ?? false;
-    const outside = peer.endpoint?.replace(/:\d+$/, "")
-      .replace(/^\[|\]$/g, "") ?? "";
+    const outside = parseSocketAddress(peer.endpoint ?? "")?.hostname ?? "";
     const hole = largest !== null && largest < full;
     const overhead = OVERHEAD[overIpv6 ? 6 : 4];
     const underlay = hole && await pingComesBack(outside, SMALL)

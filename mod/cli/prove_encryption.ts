@@ -8,17 +8,20 @@
  */
 
 import { firstAddress, parsePrefix, type Prefix } from "../core/address.ts";
-import { FatalError } from "../core/errors.ts";
+import { ERRNO, FatalError, KernelError } from "../core/errors.ts";
 import { usage } from "../core/flags.ts";
+import { parseSocketAddress } from "../core/option_values.ts";
 import type { Status } from "../core/status.ts";
 import { type Proof, proofText, verdict } from "../doctor/encryption.ts";
 import type { Facts } from "../doctor/facts.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { PacketSocket } from "../sys/packet_socket.ts";
+import { DISCARD } from "../sys/probe.ts";
 import { Rtnetlink } from "../sys/rtnetlink.ts";
+import type { Shim } from "../sys/shim.ts";
 import type { WantedPackets } from "../wire/packet_filter.ts";
 import { Gatherer, type GatherOptions } from "./doctor_facts.ts";
-import { DISCARD, Senders, shapeOf, type Target } from "./prove_senders.ts";
+import { Senders, shapeOf, type Target } from "./prove_senders.ts";
 import { Witnesses } from "./prove_witnesses.ts";
 
 /** To each peer. */
@@ -123,15 +126,11 @@ function targetsOf(
   endpoint: string | null,
   podCidrs: readonly Prefix[],
 ): readonly Target[] {
-  const [, six, four, port] =
-    /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(endpoint ?? "") ?? [];
-  const host = six ?? four;
-  if (endpoint === null || host === undefined) return [];
+  const at = parseSocketAddress(endpoint ?? "");
+  if (at === undefined) return [];
+  const { hostname: host, port, text } = at;
   return podCidrs.map((prefix) => ({
-    node,
-    endpoint,
-    host,
-    port: Number(port),
+    ...{ node, endpoint: text, host, port },
     address: firstAddress(prefix),
   }));
 }
@@ -171,10 +170,14 @@ async function prove(
     lengths: [shape.payload.length],
   };
   using witnesses = new Witnesses(targets, { shape, ranges });
-  witnesses.watch("", new PacketSocket(shim, tunnel.index, inside));
-  for (const { name, index } of devices) {
-    witnesses.watch(name, new PacketSocket(shim, index, outside));
-  }
+  const watch = (name: string, socket: PacketSocket | undefined): boolean => {
+    if (socket !== undefined) witnesses.watch(name, socket);
+    return socket !== undefined;
+  };
+  watch("", witnessOn(shim, tunnel.index, inside));
+  const watched = devices.filter(({ name, index }) =>
+    watch(name, witnessOn(shim, index, outside))
+  );
   const started = performance.now();
   for (let round = 0; round < PACKETS; round++) {
     await senders.send(targets);
@@ -189,7 +192,7 @@ async function prove(
   return {
     seconds: Math.round((performance.now() - started) / 100) / 10,
     ranges,
-    devices: devices.map(({ name }) => name),
+    devices: watched.map(({ name }) => name),
     peers: targets.map((target) => ({
       node: target.node,
       endpoint: target.endpoint,
@@ -200,6 +203,25 @@ async function prove(
     clear: witnesses.clear(),
     unseen: witnesses.unseen(),
   };
+}
+
+/** `undefined`: that link has gone since it was listed, as a pod's does. */
+function witnessOn(
+  shim: Shim,
+  index: number,
+  wanted: WantedPackets,
+): PacketSocket | undefined {
+  try {
+    return new PacketSocket(shim, index, wanted);
+  } catch (cause) {
+    if (!(cause instanceof KernelError)) throw cause;
+    if (cause.errno === ERRNO.ENODEV) return undefined;
+    throw new FatalError(
+      `Cannot prove encryption: what leaves this machine may not be seen (${cause.message}); run it as root, with CAP_NET_RAW`,
+      1,
+      { cause },
+    );
+  }
 }
 
 function pause(milliseconds: number): Promise<void> {

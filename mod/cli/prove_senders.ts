@@ -14,9 +14,7 @@ import {
 } from "../core/address.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import type { PeerProof } from "../doctor/encryption.ts";
-
-/** "discard" (RFC 863): whoever does serve it takes no harm. */
-export const DISCARD = 9;
+import { DISCARD } from "../sys/probe.ts";
 
 /** Bytes that tell our packets from all others. */
 export const MARK_BYTES = 16;

@@ -8,7 +8,6 @@ import {
   type Address,
   contains,
   familyOf,
-  parseAddress,
   type Prefix,
 } from "../core/address.ts";
 import type { ClearPackets, PeerProof } from "../doctor/encryption.ts";
@@ -50,7 +49,7 @@ export class Witnesses implements Disposable {
     this.#outside = new Map(
       targets.map((one) => {
         const length = shape.wire.get(familyOf(one.address));
-        return [`${parseAddress(one.host)} ${length}`, one];
+        return [`${one.host} ${length}`, one];
       }),
     );
   }

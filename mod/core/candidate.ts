@@ -253,7 +253,8 @@ function widest(prefixes: readonly Prefix[]): readonly Prefix[] {
   ).toSorted();
 }
 
-function readable<T>(
+/** Those of them that the parser takes; what it throws for the others is not told. */
+export function readable<T>(
   texts: readonly string[],
   parse: (text: string) => T,
 ): readonly T[] {

@@ -5,6 +5,7 @@
  */
 
 import { OVERHEAD } from "../core/desired.ts";
+import { parseSocketAddress } from "../core/option_values.ts";
 import { SESSION_MS } from "../core/traffic.ts";
 import type { PeerStatus } from "../core/status.ts";
 import { type Check, check, type Found } from "./check.ts";
@@ -170,7 +171,7 @@ function nameOf({ node, publicKey }: PeerStatus): string {
 }
 
 function hostOf(endpoint: string | null): string {
-  return (endpoint ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return parseSocketAddress(endpoint ?? "")?.hostname ?? "";
 }
 
 function peerEvidence(

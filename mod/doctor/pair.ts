@@ -6,7 +6,12 @@
  */
 
 import type { Evidence } from "./check.ts";
-import { type PairFacts, peerOf, type Side } from "./pair_facts.ts";
+import {
+  BEFORE_TUNNEL,
+  type PairFacts,
+  peerOf,
+  type Side,
+} from "./pair_facts.ts";
 import { agentHop, linkHop, nodeHop } from "./pair_hops.ts";
 import { machineHops } from "./pair_machine.ts";
 import { peerHop } from "./pair_peer.ts";
@@ -90,19 +95,6 @@ function wayOf(ends: Ends): Way {
     ],
   };
 }
-
-/** Findings without which no packet gets into a tunnel or out of one. */
-const BEFORE_TUNNEL: readonly string[] = [
-  "agent-two",
-  "cidr-underlay",
-  "link-missing",
-  "link-foreign",
-  "key-mismatch",
-  "port-in-use",
-  "listen-port",
-  "route-missing",
-  "route-foreign",
-];
 
 /** What comes first is the cause of what comes after it. */
 function stageOf({ code, check = "" }: Hop): number {

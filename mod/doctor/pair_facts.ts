@@ -52,8 +52,8 @@ export interface Moved {
   readonly receivedBytes: number;
 }
 
-/** Checks of a machine that may tell why a path through it does not stand. */
-export const PAIR_CHECKS: readonly string[] = [
+/** Findings without which no packet gets into a tunnel or out of one. */
+export const BEFORE_TUNNEL: readonly string[] = [
   "agent-two",
   "cidr-underlay",
   "link-missing",
@@ -61,11 +61,16 @@ export const PAIR_CHECKS: readonly string[] = [
   "key-mismatch",
   "port-in-use",
   "listen-port",
+  "route-missing",
+  "route-foreign",
+];
+
+/** Checks of a machine that may tell why a path through it does not stand. */
+export const PAIR_CHECKS: readonly string[] = [
+  ...BEFORE_TUNNEL,
   "link-address",
   "link-mtu",
   "pod-mtu",
-  "route-missing",
-  "route-foreign",
   "rule-overrides",
   "forwarding-off",
   "link-forwarding",

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readable } from "../core/candidate.ts";
 import {
   contains,
   endpointText,
@@ -134,17 +135,4 @@ function prefixFlaws(
       ),
     ],
   ];
-}
-
-function readable<T>(
-  texts: readonly string[],
-  parse: (text: string) => T,
-): readonly T[] {
-  return texts.flatMap((text) => {
-    try {
-      return [parse(text)];
-    } catch {
-      return []; // the finding says so
-    }
-  });
 }

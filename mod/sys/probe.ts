@@ -8,7 +8,7 @@
 import { systemReason } from "./directory.ts";
 
 /** "discard" (RFC 863): whoever does serve it takes no harm. */
-const PORT = 9;
+export const DISCARD = 9;
 
 /** Fits the agent's port `ProbePort`. */
 export class TcpProbe {
@@ -32,7 +32,7 @@ export class TcpProbe {
     try {
       const connection = await Deno.connect({
         hostname: address,
-        port: PORT,
+        port: DISCARD,
         signal: late.signal,
       });
       connection.close();

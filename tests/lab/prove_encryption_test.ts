@@ -66,6 +66,15 @@ labTest(
     const wrong = await runAgent(node, node.agentCommand(flags, "doctor"));
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /no peer has that name; there are n2/);
+    const blind = await node.space.run([
+      ...["setpriv", "--bounding-set=-net_raw", ...node.settings.agent],
+      ...["doctor", "--prove-encryption"],
+    ]);
+    assert.equal(blind.code, 1, blind.stderr);
+    assert.match(
+      blind.stderr,
+      /^clusternet: Cannot prove encryption: [^\n]*Operation not permitted[^\n]* CAP_NET_RAW\n$/,
+    );
     const [key = ""] = await node.peers();
     // WireGuard without a session keeps what it is given.
     await node.stopAgent();
