@@ -9,6 +9,7 @@ import { FatalError } from "../core/errors.ts";
 import type { Status } from "../core/status.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { systemClock as clock } from "../sys/clock.ts";
+import { sleepWhileRead } from "../sys/pipe_reader.ts";
 import { cut } from "../view/text.ts";
 import { statusIn } from "./status.ts";
 import type { StatusArguments } from "./status_options.ts";
@@ -21,7 +22,6 @@ const PROBE_MS = 10_000;
 /** Resolves when nobody reads any more. */
 export async function watch(wanted: StatusArguments): Promise<number> {
   const { link, output, probe } = wanted;
-  const { signal } = new AbortController();
   let probed = -Infinity;
   let before: string | undefined;
   for (;;) {
@@ -47,7 +47,7 @@ export async function watch(wanted: StatusArguments): Promise<number> {
       : block(text, { output, first: before === undefined });
     before = essence;
     if ((inPlace || changed) && !await writeOut(shown)) return 0;
-    await clock.sleep(LOOK_MS, signal);
+    if (!await sleepWhileRead(LOOK_MS, clock)) return 0;
   }
 }
 

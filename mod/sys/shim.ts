@@ -37,6 +37,7 @@ export const MSG_DONTWAIT = 0x40;
 /** include/uapi/linux/stat.h: `mode & S_IFMT` */
 export const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
+export const S_IFIFO = 0o010000;
 
 /** include/linux/socket.h, include/uapi/linux/un.h */
 const AF_UNIX = 1;
@@ -225,6 +226,11 @@ export class Shim {
     }
     fail("wait for netlink messages", result);
     return { ready: (result & 1) !== 0, woken: (result & 2) !== 0 };
+  }
+
+  /** That of this process, never to be closed. */
+  get standardOutput(): Descriptor {
+    return new Descriptor(this.#library, 1);
   }
 
   /** Something to wake `wait()` with. */
