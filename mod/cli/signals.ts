@@ -1,5 +1,5 @@
 /**
- * The signals that a running agent listens to, as promises and abort signals.
+ * The signals that end a program or tell it something, as promises and abort signals.
  *
  * @module
  */
@@ -8,10 +8,13 @@ export interface Stop extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** Aborted by SIGTERM and SIGINT. */
-export function stopOnSignal(stopping: (name: string) => void): Stop {
+/** Aborted by SIGTERM and SIGINT, or by those. */
+export function stopOnSignal(
+  stopping: (name: string) => void,
+  names: readonly Deno.Signal[] = ["SIGTERM", "SIGINT"],
+): Stop {
   const controller = new AbortController();
-  const ends = (["SIGTERM", "SIGINT"] as const).map((name) =>
+  const ends = names.map((name) =>
     listen(name, () => {
       stopping(name);
       controller.abort();

@@ -20,10 +20,12 @@ import type { BuildInfo } from "../core/version.ts";
 import { hasAgent } from "../sys/agent_socket.ts";
 import { systemReason } from "../sys/directory.ts";
 import { knownSecrets } from "../sys/known_secrets.ts";
+import { writeNewFile } from "../sys/new_file.ts";
 import { tarEnd, tarEntry } from "../wire/tar.ts";
 import { examine, RUN_OPTIONS, surroundings } from "./examine.ts";
 import { agentConfig, lookAt } from "./plan_look.ts";
-import { pieces, textOf } from "./support_pieces.ts";
+import { stopOnSignal } from "./signals.ts";
+import { type Piece, pieces, textOf } from "./support_pieces.ts";
 
 /** Of a Node's name: a file's has at most 255 bytes (NAME_MAX), a Node's 253. */
 const NAME_LENGTH = 200;
@@ -74,20 +76,35 @@ export async function supportBundle(
       examine(CHECKS, around)
     );
   const secrets = await knownSecrets(config, Deno.env.toObject());
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for (const piece of pieces({ build, config, diagnosis, snapshot })) {
+  const packed = ReadableStream.from(
+    tarOf(pieces({ build, config, diagnosis, snapshot }), {
+      now,
+      secrets,
+      stem,
+    }),
+  ).pipeThrough(new CompressionStream("gzip"));
+  return await write(given.get("output")?.text ?? `${stem}.tar.gz`, packed);
+}
+
+/** Piece by piece: the next is made once there is room for it, and none is kept. */
+async function* tarOf(
+  all: readonly Piece[],
+  { now, secrets, stem }: {
+    readonly now: Date;
+    readonly secrets: readonly string[];
+    readonly stem: string;
+  },
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (const piece of all) {
     console.error(`clusternet: ${piece.name}`);
     const text = await textOf(piece, secrets);
-    parts.push(tarEntry({
+    yield tarEntry({
       name: `${stem}/${piece.name}`,
       data: new TextEncoder().encode(text),
       mtimeSeconds: Math.floor(now.getTime() / 1_000),
-    }));
+    });
   }
-  const packed = new Blob([...parts, tarEnd()]).stream()
-    .pipeThrough(new CompressionStream("gzip"));
-  await write(given.get("output")?.text ?? `${stem}.tar.gz`, packed);
-  return 0;
+  yield tarEnd();
 }
 
 export function supportBundleHelp(): string {
@@ -104,23 +121,34 @@ export function supportBundleHelp(): string {
   ].join("\n");
 }
 
+/** @returns the exit code */
 async function write(
   file: string,
-  content: ReadableStream<Uint8Array>,
-): Promise<void> {
+  content: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<number> {
+  let interrupted = "";
+  using stop = stopOnSignal(
+    (name) => interrupted = name,
+    ["SIGHUP", "SIGINT", "SIGTERM"],
+  );
+  const { signal } = stop;
   try {
     if (file === "-") {
-      await content.pipeTo(Deno.stdout.writable, { preventClose: true });
-      return;
+      const into = Deno.stdout.writable;
+      await content.pipeTo(into, { preventClose: true, signal });
+    } else {
+      await writeNewFile(file, content, signal);
+      console.error(`clusternet: Wrote ${file}`);
     }
-    // What is there may be a link to somewhere, or others may read it.
-    await Deno.writeFile(file, content, { mode: 0o600, createNew: true });
-    console.error(`clusternet: Wrote ${file}`);
+    return 0;
   } catch (cause) {
-    throw new FatalError(
-      `Cannot write the bundle to ${file}: ${systemReason(cause)}`,
-      1,
-      { cause },
-    );
+    // Whoever reads no more has it said.
+    if (cause instanceof Deno.errors.BrokenPipe) return 1;
+    const why = signal.aborted
+      ? `${interrupted} has ended it, and nothing is left of it`
+      : systemReason(cause);
+    throw new FatalError(`Cannot write the bundle to ${file}: ${why}`, 1, {
+      cause,
+    });
   }
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { Diagnosis } from "../../mod/doctor/check.ts";
-import { bringUp, labTest } from "./harness.ts";
-import { dieWithUs, run } from "./exec.ts";
+import { bringUp, labTest, patience } from "./harness.ts";
+import { Child, dieWithUs, run } from "./exec.ts";
 import { firstNode } from "./look.ts";
+import type { LabNode } from "./node.ts";
 
 /** Each as somebody may have it on a node; none of them is anybody's. */
 const TOKEN = "opaque-Bearer-0123456789abcdef";
@@ -104,5 +105,49 @@ sed -i 's/{/{"api_token": "${CNI_SECRET}",/' ${node.conflistFile}`);
       }
     }
     assert.ok(!text.includes("TUhjQ0FRRUVJUGxhbnRlZA"), "the key in PEM");
+    await leavesNoHalf(node);
   },
 );
+
+/** On a disk that is full, with somebody who does not wait, and beside another file. */
+async function leavesNoHalf(node: LabNode): Promise<void> {
+  const { agent, env } = node.settings;
+  const folder = `${node.keyFile.replace("/state/private.key", "")}/disk`;
+  const file = `${folder}/bundle.tar.gz`;
+  await node.space.sh(
+    `mkdir ${folder} && mount -t tmpfs -o size=8k none ${folder}`,
+  );
+  const command = [
+    ...[...agent, "support-bundle", "-o", file, "--node-name", node.name],
+    ...["--kubeconfig", "/nowhere", "--private-key-file", node.keyFile],
+  ];
+  const begin = (): Child =>
+    new Child("support-bundle", node.space.command(command), { env });
+  const inFolder = (): Promise<string> => node.space.must(["ls", "-A", folder]);
+
+  const full = begin();
+  assert.equal(await full.ended, 1);
+  assert.equal(
+    full.lines.at(-1),
+    `clusternet: Cannot write the bundle to ${file}: No space left on device`,
+  );
+  assert.equal(await inFolder(), "");
+
+  await node.space.sh(`mount -o remount,size=8m ${folder}`);
+  const ended = begin();
+  await ended.line(/doctor\.txt$/, { withinMs: patience(10_000) });
+  assert.match(await inFolder(), /^\.bundle\.tar\.gz\.clusternet-new$/m);
+  assert.equal(await ended.stop("SIGINT"), 1);
+  assert.equal(
+    ended.lines.at(-1),
+    `clusternet: Cannot write the bundle to ${file}: SIGINT has ended it, and nothing is left of it`,
+  );
+  assert.equal(await inFolder(), "");
+
+  await node.space.sh(`echo mine > ${file}`);
+  const taken = begin();
+  assert.equal(await taken.ended, 1);
+  assert.match(taken.lines.join("\n"), /there is one of that name already$/);
+  assert.equal(await node.space.must(["cat", file]), "mine\n");
+  await node.space.sh(`umount ${folder}`);
+}
