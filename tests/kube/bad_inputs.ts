@@ -27,8 +27,8 @@ export interface BadInput {
   mend(hosts: Hosts, host: AgentHost): Promise<void>;
   /** Do pods have no network meanwhile? Then the Node says the same. */
   readonly isOutage?: true;
-  /** Events are written, switched off, or there is no right to write them. */
-  readonly events?: "told" | "off" | "denied";
+  /** Events are written, switched off, there is no right to write any, or none about this Node. */
+  readonly events?: "told" | "off" | "denied" | "refused";
   /** Is what mends it another podCIDR than before? */
   readonly movesPods?: true;
 }
@@ -130,6 +130,7 @@ export const FORBIDDEN: readonly BadInput[] = [
       await byCertificate(hosts, host);
       host.agent.signal("SIGHUP");
     },
+    events: "refused",
   },
 ];
 

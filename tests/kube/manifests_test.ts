@@ -102,7 +102,8 @@ async function exampleHolds(plane: ControlPlane): Promise<void> {
 async function typesAreRight(plane: ControlPlane): Promise<void> {
   await applyFolder(plane, `${KUSTOMIZE}/base`);
   plane.startControllers();
-  for (const name of ["clusternet-own-node", "clusternet-pod-cidrs"]) {
+  for (const part of ["own-node", "own-events", "pod-cidrs"]) {
+    const name = `clusternet-${part}`;
     const { status } = await plane.admin.until(
       `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${name}`,
       ({ metadata, status }) =>

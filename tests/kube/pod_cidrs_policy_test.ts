@@ -16,6 +16,7 @@ import { systemClock as clock } from "../../mod/sys/clock.ts";
 import { openKubeAccess } from "../../mod/sys/kube_auth.ts";
 import { KubeClient } from "../../mod/sys/kube_client.ts";
 import type { ControlPlane } from "./control_plane.ts";
+import { tellsOfOwnAlone } from "./event_steps.ts";
 import { withControlPlane } from "./harness.ts";
 import { conditionOf, type KubeAnswer, type KubeApi } from "./kube_api.ts";
 import { KUSTOMIZE } from "./kubectl.ts";
@@ -194,6 +195,7 @@ async function hostService(plane: ControlPlane): Promise<void> {
     assert.equal(written.metadata.annotations[KEY], PUBLIC_KEY);
     assert.equal(conditionOf(written, "NetworkUnavailable")?.status, "False");
     const { uid } = (await plane.admin.get("/api/v1/nodes/n2")).metadata;
+    await tellsOfOwnAlone(plane, client, { own: "n1", other: "n2" });
     await assert.rejects(
       client.patchNodeStatus(
         "n2",

@@ -6,9 +6,10 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { eventually } from "../lab/harness.ts";
 import type { ControlPlane } from "./control_plane.ts";
-import type { KubeAnswer, KubeApi } from "./kube_api.ts";
+import { type KubeAnswer, type KubeApi, MERGE } from "./kube_api.ts";
 import { KUSTOMIZE, kustomized, mustRunTool } from "./kubectl.ts";
 import { type PolicyCase, typeOf } from "./policy_cases.ts";
 import type { Json } from "../../mod/core/json_patch.ts";
@@ -191,6 +192,39 @@ export async function untilRefused(
       ? true
       : undefined;
   }, 60_000);
+}
+
+/** Leaves out each sentence of the policy in turn: what it alone had refused passes. */
+export async function eachIsNeeded(
+  admin: KubeApi,
+  policy: string,
+  attempts: readonly (() => Promise<KubeAnswer>)[],
+): Promise<void> {
+  const path =
+    `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${policy}`;
+  const bySentence = new Map<string, typeof attempts>();
+  for (const attempt of attempts) {
+    const [, said] = (await attempt()).body.message.split("denied request: ");
+    const sentence = said.replace(/, not about .*$/, "");
+    bySentence.set(sentence, [...bySentence.get(sentence) ?? [], attempt]);
+  }
+  const { spec: { validations } } = await admin.get(path);
+  assert.equal(bySentence.size, validations.length);
+  for (const left of validations) {
+    const others = validations.filter((each: unknown) => each !== left);
+    await admin.patch(path, { spec: { validations: others } }, MERGE);
+    await eventually(`without "${left.expression}"`, async () => {
+      for (const [sentence, its] of bySentence) {
+        for (const attempt of its) {
+          if ((await attempt()).status >= 300) continue;
+          // The next to pass is another's.
+          bySentence.delete(sentence);
+          return true;
+        }
+      }
+      return undefined;
+    }, 60_000);
+  }
 }
 
 /** Applies that kustomization. @returns what kubectl says */

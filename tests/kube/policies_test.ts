@@ -1,6 +1,7 @@
 /**
- * The admission policy that holds an agent to its own Node, on a real API server:
- * every sentence of it, what it leaves alone, and the agent's own code under it.
+ * The admission policies that hold an agent to its own Node, on a real API server:
+ * every sentence of them, what they leave alone, and the agent's own code under
+ * them.
  *
  * @module
  */
@@ -16,16 +17,17 @@ import {
 import { systemClock as clock } from "../../mod/sys/clock.ts";
 import { openKubeAccess } from "../../mod/sys/kube_auth.ts";
 import { KubeClient } from "../../mod/sys/kube_client.ts";
-import { eventually } from "../lab/harness.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { newFolder, withControlPlane } from "./harness.ts";
-import { conditionOf, JSON_PATCH, type KubeApi, MERGE } from "./kube_api.ts";
+import { Tellers, tellsOfOwnAlone } from "./event_steps.ts";
+import { conditionOf, JSON_PATCH, type KubeApi } from "./kube_api.ts";
 import { KUSTOMIZE, runTool } from "./kubectl.ts";
 import {
   agentToken,
   ANNOTATIONS,
   applyFolder,
   applyWithoutPolicies,
+  eachIsNeeded,
   grantEverything,
   makeNodes,
   rulesOf,
@@ -51,20 +53,27 @@ interface Scene {
 
 type Steps = Readonly<Record<string, () => Promise<void>>>;
 
-Deno.test("an agent changes one annotation and one condition of its own Node, and nothing else", async (t) => {
+Deno.test("an agent changes one annotation and one condition of its own Node, tells of that Node alone, and nothing else", async (t) => {
   await withControlPlane({}, async (plane) => {
     const { admin } = plane;
     await makeNodes(admin);
     await applyWithoutPolicies(plane);
-    using n1 = plane.withToken(await agentToken(admin, "n1"));
+    const n1Token = await agentToken(admin, "n1");
+    using n1 = plane.withToken(n1Token);
     using n3 = plane.withToken(await agentToken(admin, "n3"));
     const agents = { n1, n3 };
     const agentOf = ({ agent = "n1" }: PolicyCase): KubeApi => agents[agent];
     const scene: Scene = { plane, agentOf };
+    using tellers = new Tellers(plane, {
+      n1: n1Token,
+      unbound: await tokenFor(admin),
+    });
     const steps: Steps = {
+      ...tellers.withoutPolicy(),
       ...withoutPolicy(scene),
       ...eachCase(scene),
       ...others(scene),
+      ...tellers.withPolicy(),
     };
     for (const [name, body] of Object.entries(steps)) await t.step(name, body);
   });
@@ -126,7 +135,7 @@ function others(scene: Scene): Steps {
     "a Node with as many annotations as one can have is within what the policy may cost":
       () => hugeNode(scene),
     "each sentence of the policy refuses what no other does": () =>
-      eachIsNeeded(scene),
+      everySentence(scene),
     "whoever may delete a Node still may": async () => {
       await admin.delete("/api/v1/nodes/n2");
     },
@@ -213,6 +222,7 @@ async function agentsCode(plane: ControlPlane): Promise<void> {
       ),
       /^ApiError: Cannot patch Node n1: 422 Invalid: .*the agent of Node n2 may change that Node alone, not n1$/,
     );
+    await tellsOfOwnAlone(plane, client, { own: "n2", other: "n1" });
     const last = await client.getNode("n2", signal);
     const removal = removalPatch(last, { annotation: KEY });
     assert.ok(removal !== undefined);
@@ -252,38 +262,11 @@ async function hugeNode({ plane, agentOf }: Scene): Promise<void> {
   ], JSON_PATCH);
 }
 
-/** Leaves each out in turn: what it alone had refused passes. */
-async function eachIsNeeded({ plane, agentOf }: Scene): Promise<void> {
-  const { admin } = plane;
-  const path =
-    `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${OWN_NODE}`;
-  using unbound = plane.withToken(await tokenFor(admin));
-  const attempts = [
+/** By agents of pods, and by one whose token is bound to none. */
+async function everySentence({ plane, agentOf }: Scene): Promise<void> {
+  using unbound = plane.withToken(await tokenFor(plane.admin));
+  await eachIsNeeded(plane.admin, OWN_NODE, [
     ...REFUSED.map((each) => () => tryCase(agentOf(each), each)),
     ...ALLOWED.map((each) => () => tryCase(unbound, each)),
-  ];
-  const bySentence = new Map<string, typeof attempts>();
-  for (const attempt of attempts) {
-    const [, sentence] = (await attempt()).body.message.split(
-      "denied request: ",
-    );
-    bySentence.set(sentence, [...bySentence.get(sentence) ?? [], attempt]);
-  }
-  const { spec: { validations } } = await admin.get(path);
-  assert.equal(bySentence.size, validations.length);
-  for (const left of validations) {
-    const others = validations.filter((each: unknown) => each !== left);
-    await admin.patch(path, { spec: { validations: others } }, MERGE);
-    await eventually(`without "${left.expression}"`, async () => {
-      for (const [sentence, its] of bySentence) {
-        for (const attempt of its) {
-          if ((await attempt()).status !== 200) continue;
-          // The next to pass is another's.
-          bySentence.delete(sentence);
-          return true;
-        }
-      }
-      return undefined;
-    }, 60_000);
-  }
+  ]);
 }
