@@ -183,9 +183,9 @@ export const BREAKS_BESIDE_AGENT: readonly Break[] = [
     code: "pod-mtu",
     says: /1 pods have a larger MTU than the link \(1500/,
     breaks:
-      "ip -o link show type veth | grep -v eth0 | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | while read l; do ip link set $l mtu 1500; done",
+      "ip -o link show type veth | grep -v ': eth0' | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | while read l; do ip link set $l mtu 1500; done",
     mends:
-      "ip -o link show type veth | grep -v eth0 | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | while read l; do ip link set $l mtu 1440; done",
+      "ip -o link show type veth | grep -v ': eth0' | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | while read l; do ip link set $l mtu 1440; done",
   },
   {
     code: "ipv6-disabled",
