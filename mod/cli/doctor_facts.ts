@@ -129,11 +129,11 @@ export class Gatherer {
       case "host":
         return new Rtnetlink(shim).hostFacts(config.interface);
       case "links":
-        return findLinks();
+        return findLinks(shim);
       case "routes":
-        return findRoutes();
+        return findRoutes(shim);
       case "rules":
-        return findRules();
+        return findRules(shim);
       case "sysctls":
         return this.#sysctls();
       case "firewall":

@@ -8,11 +8,15 @@
 import { routeText, stepText } from "../core/step_text.ts";
 import { type Check, check, type Found } from "./check.ts";
 import { seen } from "./evidence.ts";
-import { foreignRoutes } from "./pod_routes.ts";
+import type { RouteFacts } from "./facts.ts";
+import { foreignRoutes, protocolName } from "./pod_routes.ts";
 import { AGENT_MENDS, stepsOf } from "./steps.ts";
 
 /** RT_TABLE_MAIN's rule (net/ipv4/fib_rules.c, fib_default_rules_init). */
 const MAIN_PRIORITY = 32766;
+
+/** Of those packets alone that belong to a VRF already. */
+const VRF_TABLE = "[l3mdev-table]";
 
 export const ROUTE_CHECKS: readonly Check[] = [
   check("route-missing", "the routes to all pods", {
@@ -34,26 +38,14 @@ export const ROUTE_CHECKS: readonly Check[] = [
   check("route-foreign", "routes of others to pods, past the tunnel", {
     needs: ["routes", "links", "config", "state"],
     find: ({ routes, links, config, state: { self } }) =>
-      foreignRoutes(routes, { links, config, self })
-        .map((route) => ({
-          sentence:
-            `A route of others (protocol ${route.protocol}) takes ${route.destination} past the tunnel, by ${route.device}`,
-          evidence: [
-            seen(
-              `ip route show ${route.destination}`,
-              `${route.destination} dev ${route.device} proto ${route.protocol}`,
-            ),
-          ],
-          cure:
-            `ip route del ${route.destination} dev ${route.device}, and stop who makes it (another network plugin, networkd, a script)`,
-        })),
+      foreignRoutes(routes, { links, config, self }).map(foreignRoute),
   }),
   check("rule-overrides", "policy rules that are asked before table main", {
     needs: ["rules"],
     find: ({ rules }) =>
       rules.filter(({ priority, table, text }) =>
         priority > 0 && priority < MAIN_PRIORITY && table !== "main" &&
-        table !== "local" &&
+        table !== "local" && table !== VRF_TABLE &&
         !/fwmark|\biif lo\b|suppress_prefixlength/.test(text)
       ).map((rule) => ({
         severity: "warning" as const,
@@ -170,6 +162,25 @@ export const ROUTE_CHECKS: readonly Check[] = [
       }),
   }),
 ];
+
+function foreignRoute({ destination, device, protocol }: RouteFacts): Found {
+  const proto = protocolName(protocol);
+  const dev = device === "" ? "" : ` dev ${device}`;
+  return {
+    sentence:
+      `A route of others (protocol ${proto}) takes ${destination} past the tunnel, ${
+        device === "" ? "into nothing" : `by ${device}`
+      }`,
+    evidence: [
+      seen(
+        `ip route show ${destination}`,
+        `${destination}${dev} proto ${proto}`,
+      ),
+    ],
+    cure:
+      `ip route del ${destination}${dev}, and stop who makes it (another network plugin, networkd, a script)`,
+  };
+}
 
 /** "net/ipv4/ip_forward" as sysctl(8) writes it. */
 function dotted(name: string): string {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Prefix } from "../core/address.ts";
 import type { CniFound } from "../core/cni_check.ts";
 import type { Config } from "../core/config.ts";
 import type { ForwardDrop } from "../core/forward.ts";
@@ -130,19 +131,18 @@ export interface StateFacts {
   readonly nowMs: number;
 }
 
-export interface LinkFacts extends Pick<Link, "kind" | "alias"> {
+export interface LinkFacts extends Omit<Link, "mtu"> {
   readonly name: string;
   readonly mtu: number;
-  readonly up: boolean;
-  readonly addresses: readonly string[];
 }
 
 export interface RouteFacts {
-  readonly destination: string;
+  readonly destination: Prefix;
+  /** "": into nothing, as a blackhole does. */
   readonly device: string;
-  readonly type: string;
   readonly table: string;
-  readonly protocol: string;
+  /** RTPROT_… */
+  readonly protocol: number;
 }
 
 export interface RuleFacts {

@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  contains,
-  overlaps,
-  parsePrefix,
-  type Prefix,
-} from "../core/address.ts";
+import { contains, overlaps, type Prefix } from "../core/address.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
 import type { Facts, RouteFacts } from "./facts.ts";
 
@@ -29,7 +24,7 @@ export function foreignRoutes(
     readonly self: Facts["state"]["self"];
   },
 ): readonly RouteFacts[] {
-  const own = new Set(self?.podCidrs ?? []);
+  const own = new Set<string>(self?.podCidrs ?? []);
   const pods = new Set(
     links.filter(({ kind }) => kind === "veth").map(({ name }) => name),
   );
@@ -37,7 +32,7 @@ export function foreignRoutes(
     if (route.table !== "main" || route.device === config.interface) {
       return false;
     }
-    if (route.protocol === String(ROUTE_PROTOCOL)) return false;
+    if (route.protocol === ROUTE_PROTOCOL) return false;
     const place = inCluster(route.destination, config.clusterCidrs);
     if (place === undefined) return false;
     // The plugin ptp's: a pod of our own.
@@ -48,24 +43,28 @@ export function foreignRoutes(
 
 /** Is it the route of one address in a cluster CIDR, or of a range of them? */
 function inCluster(
-  destination: string,
+  destination: Prefix,
   clusterCidrs: readonly Prefix[],
 ): "host" | "range" | undefined {
-  const prefix = prefixOf(destination);
-  if (prefix === undefined) return undefined;
-  const cidr = clusterCidrs.find((one) => overlaps(one, prefix));
+  const cidr = clusterCidrs.find((one) => overlaps(one, destination));
   // A wider one, like the default route, is never asked.
-  if (cidr === undefined || !contains(cidr, prefix)) return undefined;
-  return /\/(32|128)$/.test(prefix) ? "host" : "range";
+  if (cidr === undefined || !contains(cidr, destination)) return undefined;
+  return /\/(32|128)$/.test(destination) ? "host" : "range";
 }
 
-function prefixOf(destination: string): Prefix | undefined {
-  const bits = destination.includes(":") ? 128 : 32;
-  try {
-    return parsePrefix(
-      destination.includes("/") ? destination : `${destination}/${bits}`,
-    );
-  } catch {
-    return undefined; // "default"
-  }
+/** include/uapi/linux/rtnetlink.h, RTPROT_…; the numbers of daemons are kept by iproute2. */
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  2: "kernel",
+  3: "boot",
+  4: "static",
+  9: "ra",
+  11: "zebra",
+  12: "bird",
+  16: "dhcp",
+  186: "bgp",
+};
+
+/** As ip(8) calls it, where everybody does. */
+export function protocolName(protocol: number): string {
+  return PROTOCOLS[protocol] ?? String(protocol);
 }

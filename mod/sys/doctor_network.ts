@@ -1,12 +1,22 @@
 /**
- * What a diagnosis reads of the network by the machine's own commands, where a
- * reader of ours does not have it: all routes, rules, links, firewalls, and
- * which sizes of packets come back.
+ * What a diagnosis reads of the network: all links, routes and policy rules, the
+ * firewalls, and which sizes of packets come back.
  *
  * @module
  */
 
+import type { Prefix } from "../core/address.ts";
+import { decodeLink, dumpLinks, type LinkRecord } from "../wire/link.ts";
+import { NETLINK_ROUTE, type Request } from "../wire/netlink.ts";
+import {
+  decodePolicyRule,
+  dumpPolicyRules,
+  type PolicyRule,
+} from "../wire/policy_rule.ts";
+import { decodeRoute, dumpRoutes, tableName } from "../wire/route.ts";
 import { mustOutput } from "./command_output.ts";
+import { NetlinkSocket } from "./netlink_socket.ts";
+import type { Shim } from "./shim.ts";
 
 /** Milliseconds for a command that reads. */
 const READ_MS = 3_000;
@@ -20,83 +30,68 @@ const AT_ONCE = 16;
 /** Bytes: every path carries so much (RFC 791; RFC 8200 has 1280). */
 const LEAST = 576;
 
-interface IpLink {
-  readonly ifname: string;
-  readonly mtu: number;
-  readonly flags?: readonly string[];
-  readonly ifalias?: string;
-  readonly linkinfo?: { readonly info_kind?: string };
-  readonly addr_info?: readonly { readonly local?: string }[];
+export type FoundLink = Omit<LinkRecord, "index">;
+
+export async function findLinks(shim: Shim): Promise<readonly FoundLink[]> {
+  return [...(await linksByIndex(shim)).values()];
 }
 
-export interface FoundLink {
-  readonly name: string;
-  readonly kind: string;
-  readonly alias: string;
-  readonly mtu: number;
-  readonly up: boolean;
-  readonly addresses: readonly string[];
-}
-
-/** @throws {Error} one sentence, where there is no ip(8) that speaks JSON */
-export async function findLinks(): Promise<readonly FoundLink[]> {
-  const links = await json<IpLink>(["ip", "-j", "-d", "address", "show"]);
-  return links.filter(({ ifname }) => ifname !== undefined).map((link) => ({
-    name: link.ifname,
-    kind: link.linkinfo?.info_kind ?? "",
-    alias: link.ifalias ?? "",
-    mtu: link.mtu,
-    up: link.flags?.includes("UP") ?? false,
-    addresses: (link.addr_info ?? []).flatMap(({ local }) => local ?? []),
-  }));
-}
-
-interface IpRoute {
-  readonly dst: string;
-  readonly dev?: string;
-  readonly type?: string;
-  readonly table?: string;
-  readonly protocol?: string;
+async function linksByIndex(
+  shim: Shim,
+): Promise<ReadonlyMap<number, FoundLink>> {
+  const all = await dump(shim, {
+    request: dumpLinks(),
+    what: "list links",
+    decode: decodeLink,
+  });
+  return new Map(
+    all.map(({ index, name, kind, alias, mtu, up }) => [
+      index,
+      { name, kind, alias, mtu, up },
+    ]),
+  );
 }
 
 export interface FoundRoute {
-  readonly destination: string;
+  readonly destination: Prefix;
   readonly device: string;
-  readonly type: string;
   readonly table: string;
-  readonly protocol: string;
+  readonly protocol: number;
 }
 
-export async function findRoutes(): Promise<readonly FoundRoute[]> {
-  const all: FoundRoute[] = [];
-  for (const family of ["-4", "-6"]) {
-    const line = ["ip", "-j", family, "route", "show", "table", "all"];
-    for (const route of await json<IpRoute>(line)) {
-      const { dst, dev = "", type = "unicast", table = "main" } = route;
-      const { protocol = "" } = route;
-      all.push({ destination: dst, device: dev, type, table, protocol });
-    }
-  }
-  return all;
+export async function findRoutes(shim: Shim): Promise<readonly FoundRoute[]> {
+  const links = await linksByIndex(shim);
+  const all = await dump(shim, {
+    request: dumpRoutes(),
+    what: "list routes",
+    decode: decodeRoute,
+  });
+  return all.filter(({ cloned }) => !cloned).map(
+    ({ destination, protocol, table, hops: [hop] }) => ({
+      destination,
+      device: links.get(hop?.index ?? 0)?.name ?? "",
+      table: tableName(table),
+      protocol,
+    }),
+  );
 }
 
-export interface FoundRule {
-  readonly priority: number;
-  readonly table: string;
-  readonly text: string;
+export async function findRules(shim: Shim): Promise<readonly PolicyRule[]> {
+  return await dump(shim, {
+    request: dumpPolicyRules(),
+    what: "list policy rules",
+    decode: decodePolicyRule,
+  });
 }
 
-export async function findRules(): Promise<readonly FoundRule[]> {
-  const all: FoundRule[] = [];
-  for (const family of ["-4", "-6"]) {
-    const said = await mustOutput(["ip", family, "rule", "show"], READ);
-    for (const text of said.trim().split("\n")) {
-      const [, priority = "0"] = /^(\d+):/.exec(text) ?? [];
-      const [, table = ""] = /\blookup (\S+)/.exec(text) ?? [];
-      if (table !== "") all.push({ priority: Number(priority), table, text });
-    }
-  }
-  return all;
+/** One that changed all the while will do: a person looks at it. */
+async function dump<T>(shim: Shim, { request, what, decode }: {
+  readonly request: Request;
+  readonly what: string;
+  readonly decode: (payload: Uint8Array) => T | undefined;
+}): Promise<readonly T[]> {
+  using socket = new NetlinkSocket(shim, NETLINK_ROUTE);
+  return (await socket.dump(request, what, decode)).values;
 }
 
 /** "": there is no iptables(8), or it may not be asked. */
@@ -185,8 +180,3 @@ export async function largestThatComesBack(
 }
 
 const READ = { timeoutMs: READ_MS };
-
-async function json<T>(line: readonly string[]): Promise<readonly T[]> {
-  const text = await mustOutput(line, READ);
-  return text.trim() === "" ? [] : JSON.parse(text);
-}

@@ -71,6 +71,13 @@ const RTM_F_CLONED = 0x200;
 /** include/uapi/linux/ipv6_route.h: what an IPv6 route without a metric gets. */
 const IP6_RT_PRIO_USER = 1024;
 
+/** include/uapi/linux/rtnetlink.h, enum rt_class_t */
+const TABLES: Readonly<Record<number, string>> = {
+  253: "default",
+  [RT_TABLE_MAIN]: "main",
+  255: "local",
+};
+
 const RTMSG_BYTES = 12;
 /** struct rtnexthop: length, flags, hops, link's index */
 const RTNEXTHOP_BYTES = 8;
@@ -88,6 +95,11 @@ export interface RouteRecord extends Omit<Route, "device"> {
   readonly hops: readonly NextHop[];
   /** A cache entry (RTM_F_CLONED), not a route. */
   readonly cloned: boolean;
+}
+
+/** As ip(8) calls a table: by its number, where the kernel itself has no name for it. */
+export function tableName(table: number): string {
+  return TABLES[table] ?? String(table);
 }
 
 /** Every route of every family and table. */

@@ -29,9 +29,6 @@ const NEEDS_PROGRAM = Object.fromEntries(
   Object.entries({
     df: ["state-disk"],
     dmesg: ["denials"],
-    ip: [
-      ...["pod-mtu", "route-foreign", "rule-overrides", "other-plugin-links"],
-    ],
     ls: ["agent-files"],
     nft: ["forward-chain"],
     ping: ["mtu-black-hole"],

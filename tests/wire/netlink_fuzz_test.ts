@@ -34,6 +34,7 @@ import {
   decodeTable,
   decodeTableEvent,
 } from "../../mod/wire/nftables.ts";
+import { decodePolicyRule } from "../../mod/wire/policy_rule.ts";
 import { addRoute, decodeRoute } from "../../mod/wire/route.ts";
 import { decodeSockaddr, encodeSockaddr } from "../../mod/wire/sockaddr.ts";
 import {
@@ -57,6 +58,7 @@ const DECODERS: readonly ((bytes: Uint8Array) => unknown)[] = [
   decodeAddress,
   decodeRoute,
   decodeNetconf,
+  decodePolicyRule,
   decodeFamilyId,
   decodeSockaddr,
   (bytes) => mergeDump([decodeDevice(bytes)]),
@@ -77,6 +79,8 @@ const SEEDS: readonly Uint8Array[] = [
     "ip address show dev cn0",
     "ip -4 route show table all",
     "ip -6 route show table main",
+    "ip rule show",
+    "ip -6 rule show",
     "ip netconf show",
     "ip link set cn0 mtu 20",
   ].flatMap((command) => loadGolden("rtnetlink.txt")(command).received),

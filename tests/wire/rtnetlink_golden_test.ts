@@ -29,6 +29,7 @@ import {
   type Message,
   type Request,
 } from "../../mod/wire/netlink.ts";
+import { decodePolicyRule } from "../../mod/wire/policy_rule.ts";
 import { addRoute, decodeRoute, removeRoute } from "../../mod/wire/route.ts";
 import { loadGolden } from "../golden/load.ts";
 
@@ -36,6 +37,9 @@ const golden = loadGolden("rtnetlink.txt");
 
 /** The index of cn0 in the namespace of the capture. */
 const INDEX = 3;
+
+/** include/uapi/linux/rtnetlink.h */
+const RTM_NEWRULE = 32;
 
 /** struct ifinfomsg */
 const IFINFOMSG_BYTES = 16;
@@ -257,6 +261,38 @@ Deno.test("decodeRoute() reads the hops of a multipath default route", () => {
     { index: 2, gateway: "192.0.2.1" },
     { index: 2, gateway: "192.0.2.2" },
   ]);
+});
+
+Deno.test("decodePolicyRule() reads the kernel's rules that lead to a table, as ip prints them", () => {
+  const decoded = ["ip rule show", "ip -6 rule show"].flatMap(receivedBy)
+    .filter(({ type }) => type === RTM_NEWRULE)
+    .flatMap(({ payload }) => decodePolicyRule(payload) ?? []);
+  assert.deepEqual(
+    decoded.map(({ family, table, text }) => [family, table, text]),
+    [
+      [4, "local", "0:\tfrom all lookup local"],
+      [
+        4,
+        "100",
+        "100:\tfrom 192.0.2.10 to 198.51.100.0/24 lookup 100",
+      ],
+      [4, "51820", "101:\tnot from all fwmark 0x14/0xff lookup 51820"],
+      [
+        4,
+        "main",
+        "102:\tfrom all iif lo oif cn0 lookup main suppress_prefixlength 0",
+      ],
+      [4, "[l3mdev-table]", "104:\tfrom all lookup [l3mdev-table]"],
+      [4, "main", "32766:\tfrom all lookup main"],
+      [4, "default", "32767:\tfrom all lookup default"],
+      [6, "local", "0:\tfrom all lookup local"],
+      [6, "1000", "105:\tfrom all to fd00::/16 lookup 1000"],
+      [6, "main", "32766:\tfrom all lookup main"],
+    ],
+  );
+  for (const { priority, text } of decoded) {
+    assert.ok(text.startsWith(`${priority}:`), text);
+  }
 });
 
 Deno.test("decodeNetconf() reads forwarding of both families", () => {
