@@ -10,13 +10,14 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Raise with any change of a signature; mod/sys/ffi.ts refuses another number. */
-#define ABI 3
+#define ABI 4
 
 /* arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h */
 #if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, CLOSE = 3, SOCKET = 41, SENDTO = 44, RECVFROM = 45,
+enum { READ = 0, WRITE = 1, CLOSE = 3, SOCKET = 41, CONNECT = 42, SENDTO = 44, RECVFROM = 45,
        BIND = 49, GETSOCKNAME = 51, SETSOCKOPT = 54, GETSOCKOPT = 55, FLOCK = 73, FSYNC = 74,
-       OPENAT = 257, SYMLINKAT = 266, PPOLL = 271, EVENTFD2 = 290, STATX = 332 };
+       FSTATFS = 138, GETDENTS64 = 217, OPENAT = 257, SYMLINKAT = 266, PPOLL = 271,
+       EVENTFD2 = 290, STATX = 332 };
 enum { O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000 };
 
 static long call(long n, long a, long b, long c, long d, long e, long f) {
@@ -28,9 +29,10 @@ static long call(long n, long a, long b, long c, long d, long e, long f) {
   return result;
 }
 #elif defined(__aarch64__)
-enum { READ = 63, WRITE = 64, CLOSE = 57, SOCKET = 198, SENDTO = 206, RECVFROM = 207,
+enum { READ = 63, WRITE = 64, CLOSE = 57, SOCKET = 198, CONNECT = 203, SENDTO = 206, RECVFROM = 207,
        BIND = 200, GETSOCKNAME = 204, SETSOCKOPT = 208, GETSOCKOPT = 209, FLOCK = 32, FSYNC = 82,
-       OPENAT = 56, SYMLINKAT = 36, PPOLL = 73, EVENTFD2 = 19, STATX = 291 };
+       FSTATFS = 44, GETDENTS64 = 61, OPENAT = 56, SYMLINKAT = 36, PPOLL = 73,
+       EVENTFD2 = 19, STATX = 291 };
 enum { O_DIRECTORY = 0x4000, O_NOFOLLOW = 0x8000 };
 
 static long call(long n, long a, long b, long c, long d, long e, long f) {
@@ -47,12 +49,15 @@ static long call(long n, long a, long b, long c, long d, long e, long f) {
   call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* include/uapi/linux/netlink.h, include/linux/socket.h, asm-generic/socket.h */
-enum { AF_UNIX = 1, AF_NETLINK = 16, AF_PACKET = 17, SOCK_DGRAM = 2, SOCK_RAW = 3,
+enum { AF_UNIX = 1, AF_INET = 2, AF_NETLINK = 16, AF_PACKET = 17, SOCK_DGRAM = 2, SOCK_RAW = 3,
        SOCK_CLOEXEC = 02000000, SOCK_NONBLOCK = 04000, SOL_SOCKET = 1, SOL_NETLINK = 270,
        SO_RCVBUF = 8, SO_ATTACH_FILTER = 26, SO_RCVBUFFORCE = 33, NETLINK_ADD_MEMBERSHIP = 1, NETLINK_CAP_ACK = 10,
        NETLINK_EXT_ACK = 11, MSG_NOSIGNAL = 0x4000 };
 enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_BASIC_STATS = 0x7ff,
        O_CLOEXEC = 02000000, EFD_NONBLOCK = 04000, POLLIN = 1, EMSGSIZE = 90 };
+
+/* include/uapi/linux/in.h, in6.h: SOL_IP and SOL_IPV6, what to do where a packet is too large */
+enum { SOL_IP = 0, SOL_IPV6 = 41, IP_MTU_DISCOVER = 10, IPV6_MTU_DISCOVER = 23, PMTUDISC_PROBE = 3 };
 
 /* include/uapi/linux/if_packet.h, if_ether.h, filter.h */
 enum { SOL_PACKET = 263, PACKET_STATISTICS = 6, ETH_P_ALL = 3 };
@@ -126,6 +131,21 @@ EXPORT int32_t cn_packet_drops(int32_t fd) {
   return error < 0 ? error : (int32_t)counts[1];
 }
 
+/* A nonblocking UDP socket to one address (AF_INET or AF_INET6). What is written to it is never
+ * fragmented, whatever the path is thought to carry; cn_read() says ECONNREFUSED and the like
+ * once somebody has refused it. */
+EXPORT int32_t cn_probe(const uint8_t *address, uint32_t length) {
+  int four = address[0] == AF_INET;
+  long fd = CALL(SOCKET, address[0], SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
+  if (fd < 0) return fd;
+  long error = set_option(fd, four ? SOL_IP : SOL_IPV6,
+                          four ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, PMTUDISC_PROBE);
+  if (error == 0) error = CALL(CONNECT, fd, address, length, 0, 0, 0);
+  if (error == 0) return fd;
+  cn_close(fd);
+  return error;
+}
+
 /* An unbound datagram socket of the unix family, blocking never. */
 EXPORT int32_t cn_unix(void) {
   return CALL(SOCKET, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
@@ -176,6 +196,16 @@ EXPORT int32_t cn_write(int32_t fd, const uint8_t *data, uint32_t length) {
 /* statx(2) of an open file; data has room for struct statx, 256 bytes. */
 EXPORT int32_t cn_stat(int32_t fd, uint8_t *data) {
   return CALL(STATX, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, data, 0);
+}
+
+/* Some of what is in an open directory, as struct linux_dirent64; bytes, 0 at the end. */
+EXPORT int32_t cn_entries(int32_t fd, uint8_t *data, uint32_t length) {
+  return CALL(GETDENTS64, fd, data, length, 0, 0, 0);
+}
+
+/* fstatfs(2); data has room for struct statfs, 120 bytes. */
+EXPORT int32_t cn_disk(int32_t fd, uint8_t *data) {
+  return CALL(FSTATFS, fd, data, 0, 0, 0, 0);
 }
 
 EXPORT int32_t cn_fsync(int32_t fd) { return CALL(FSYNC, fd, 0, 0, 0, 0, 0); }

@@ -20,7 +20,6 @@ import {
   findFiles,
   findKey,
   findManagers,
-  findUdp,
 } from "../sys/doctor_machine.ts";
 import {
   droppingChains,
@@ -30,6 +29,7 @@ import {
   iptablesForward,
 } from "../sys/doctor_network.ts";
 import type { FoundProcesses } from "../sys/doctor_processes.ts";
+import { findUdp } from "../sys/doctor_sockets.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { Nftables } from "../sys/nftables.ts";
 import { readProc } from "../sys/proc_file.ts";
@@ -100,18 +100,20 @@ export class Gatherer {
     throw new Error(part.why);
   }
 
-  #value(name: keyof Facts): Promise<Facts[keyof Facts]> {
+  async #value(name: keyof Facts): Promise<Facts[keyof Facts]> {
     const { config, processes, shim } = this.#options;
     const [agent] = processes.agents;
     switch (name) {
       case "config":
-        return Promise.resolve(config);
+        return config;
       case "agents":
-        return Promise.resolve(processes.agents);
+        if (agent === undefined && processes.unseen !== null) {
+          throw new Error(processes.unseen);
+        }
+        return processes.agents;
       case "processes":
-        return processes.unseen === null
-          ? Promise.resolve(processes)
-          : Promise.reject(new Error(processes.unseen));
+        if (processes.unseen !== null) throw new Error(processes.unseen);
+        return processes;
       case "agent":
         return askStatus({ link: config.interface });
       case "probed":
@@ -150,7 +152,7 @@ export class Gatherer {
       case "leases":
         return this.#leases();
       case "udp":
-        return findUdp();
+        return findUdp(config.listenPort, shim);
       case "api":
         return this.#api().then((api) => api.look());
       case "rights":
@@ -162,7 +164,7 @@ export class Gatherer {
       case "files":
         return findFiles(agent?.pid, shim);
       case "paths":
-        return this.#need("state").then(measurePaths);
+        return await measurePaths(await this.#need("state"));
       case "proxy":
         return findProxy(processes.kubeProxy, () => this.#api());
       case "resolvers":

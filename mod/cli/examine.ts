@@ -46,10 +46,8 @@ export async function surroundings(
   own: ReadonlyMap<string, string>,
 ): Promise<GatherOptions> {
   const shim = await loadShim();
-  const processes = await findProcesses(
-    own.get("interface") ?? "clusternet",
-    shim,
-  );
+  const link = own.get("interface") ?? "clusternet";
+  const processes = findProcesses(link, shim);
   const [agent] = processes.agents;
   const theirs = agent === undefined
     ? undefined

@@ -90,17 +90,23 @@ export const LINK_CHECKS: readonly Check[] = [
     needs: ["udp", "state", "config"],
     find: ({ udp, state: { have }, config }): Found | undefined => {
       const port = config.listenPort;
-      const holder = udp.find((one) =>
-        one.port === port && one.program !== "" &&
-        !/wireguard|boringtun/.test(one.program)
-      );
-      const ours = have.device?.listenPort === port;
+      // One that is down has a port by name only.
+      const ours = have.device?.listenPort === port && have.link?.up !== false;
+      const others = udp.filter(({ program }) => !USERSPACE.test(program));
+      const holder = others.find(({ program }) => program !== "") ?? others[0];
       if (holder === undefined || ours) return undefined;
+      const { program, inode } = holder;
+      const who = program === ""
+        ? "another WireGuard link, or a process that is not seen from here"
+        : program;
       return {
-        sentence:
-          `UDP ${port}, the port of the tunnels, is held by ${holder.program}`,
-        evidence: [seen(`ss -Hulpn sport = :${port}`, holder.program)],
-        cure: "end it, or give another --listen-port on all nodes",
+        sentence: `UDP ${port}, the port of the tunnels, is held by ${who}`,
+        evidence: [
+          seen(`ss -Hulpn sport = :${port}`, program || `socket ${inode}`),
+        ],
+        cure: program === ""
+          ? `\`ss -Hulpn sport = :${port}\` as root on the node, and \`wg show all listen-port\`, name it; end it, or give another --listen-port on all nodes`
+          : "end it, or give another --listen-port on all nodes",
       };
     },
   }),
@@ -179,3 +185,6 @@ export const LINK_CHECKS: readonly Check[] = [
     },
   }),
 ];
+
+/** Programs that hold a WireGuard link's port for it; /proc cuts names after 15 characters. */
+const USERSPACE = /wireguard|boringtun/;

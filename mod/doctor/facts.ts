@@ -51,6 +51,7 @@ export interface Facts {
   readonly chains: readonly string[];
   readonly cni: CniFound;
   readonly leases: LeaseFacts;
+  /** What is bound to the port of the tunnels. */
   readonly udp: readonly UdpFacts[];
   readonly api: ApiFacts;
   /** By "verb resource": is it allowed? */
@@ -166,7 +167,8 @@ export interface LeaseFacts {
 
 export interface UdpFacts {
   readonly port: number;
-  readonly inode: string;
+  /** Of the socket. */
+  readonly inode: bigint;
   /** Of the process that holds it; "": the kernel, or one that we do not see. */
   readonly program: string;
 }

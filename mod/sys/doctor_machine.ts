@@ -6,11 +6,13 @@
  */
 
 import { dirname } from "node:path";
+import { ERRNO, KernelError } from "../core/errors.ts";
 import { derivePublicKey, PrivateKey } from "../core/key.ts";
 import { NETWORK_MANAGER, NETWORKD } from "../core/service_plan.ts";
+import { decodeStatfs } from "../wire/statfs.ts";
 import { commandOutput, mustOutput } from "./command_output.ts";
-import { readProc } from "./proc_file.ts";
-import type { Shim } from "./shim.ts";
+import { listProc, readProc } from "./proc_file.ts";
+import { O_DIRECTORY, O_RDONLY, type Shim } from "./shim.ts";
 
 const READ = { timeoutMs: 3_000 };
 
@@ -63,64 +65,27 @@ export interface FoundDisk {
   readonly freeInodes: number | null;
 }
 
-/** @throws {Error} where there is no df(1), and nothing else is wrong */
-export async function findDisk(
-  directory: string,
-  shim: Shim,
-): Promise<FoundDisk> {
-  const mounts = readProc("/proc/self/mounts", shim) ?? "";
-  if (isReadOnly(directory, mounts)) {
-    return { directory, readOnly: true, freeKib: null, freeInodes: null };
+/**
+ * Nothing is known of a directory that is not there.
+ *
+ * @throws {KernelError} where it is not ours to look into
+ */
+export function findDisk(directory: string, shim: Shim): FoundDisk {
+  const none = { directory, readOnly: false, freeKib: null, freeInodes: null };
+  try {
+    using place = shim.open(directory, { flags: O_RDONLY | O_DIRECTORY });
+    const { readOnly, available, freeFiles } = decodeStatfs(
+      shim.statFileSystem(place),
+    );
+    const freeInodes = freeFiles ?? null;
+    const freeKib = Math.floor(available / 1024);
+    return { directory, readOnly, freeKib, freeInodes };
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === ERRNO.ENOENT) {
+      return none;
+    }
+    throw error;
   }
-  return {
-    directory,
-    readOnly: false,
-    freeKib: await available(["df", "-kP", directory]),
-    freeInodes: await available(["df", "-iP", directory]),
-  };
-}
-
-/** Of the mount that it lies on: the longest that is a beginning of it, the last of several. */
-function isReadOnly(directory: string, mounts: string): boolean {
-  let best = "";
-  let readOnly = false;
-  for (const line of mounts.split("\n")) {
-    const [, place = "", , options = ""] = line.split(" ");
-    const below = place === "/" || directory === place ||
-      directory.startsWith(`${place}/`);
-    if (!below || place.length < best.length) continue;
-    best = place;
-    readOnly = options.split(",").includes("ro");
-  }
-  return readOnly;
-}
-
-/** The fourth column of df(1); `null`: it has no figure, as for a directory that is not there. */
-async function available(line: readonly string[]): Promise<number | null> {
-  const { code, stdout } = await commandOutput(line, READ);
-  if (code !== 0) return null;
-  const columns = stdout.trim().split("\n").at(-1)?.split(/\s+/) ?? [];
-  const number = Number(columns[3]);
-  // Some file systems do not count inodes: "0 0 0 -".
-  const total = Number(columns[1]);
-  return Number.isFinite(number) && total > 0 ? number : null;
-}
-
-export interface FoundUdp {
-  readonly port: number;
-  readonly inode: string;
-  readonly program: string;
-}
-
-/** @throws {Error} where there is no ss(8) */
-export async function findUdp(): Promise<readonly FoundUdp[]> {
-  const said = await mustOutput(["ss", "-Hulnp"], READ);
-  return said.split("\n").flatMap((line) => {
-    const port = Number(/:(\d+)\s/.exec(line.split(/\s+/)[3] + " ")?.[1]);
-    if (!(port > 0)) return [];
-    const program = /users:\(\("([^"]*)"/.exec(line)?.[1] ?? "";
-    return [{ port, inode: "", program }];
-  });
 }
 
 export interface FoundFiles {
@@ -130,10 +95,7 @@ export interface FoundFiles {
   readonly systemLimit: number;
 }
 
-export async function findFiles(
-  pid: number | undefined,
-  shim: Shim,
-): Promise<FoundFiles> {
+export function findFiles(pid: number | undefined, shim: Shim): FoundFiles {
   const [open = 0, , limit = Infinity] =
     (readProc("/proc/sys/fs/file-nr", shim) ?? "").trim().split(/\s+/).map(
       Number,
@@ -142,9 +104,8 @@ export async function findFiles(
   if (pid === undefined) return { open: null, limit: null, ...system };
   const limits = readProc(`/proc/${pid}/limits`, shim) ?? "";
   const [, soft] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
-  const files = await mustOutput(["ls", `/proc/${pid}/fd`], READ);
   return {
-    open: files.trim().split("\n").length,
+    open: listProc(`/proc/${pid}/fd`, shim)?.length ?? null,
     limit: soft === undefined ? null : Number(soft),
     ...system,
   };

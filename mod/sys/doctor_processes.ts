@@ -6,10 +6,9 @@
  */
 
 import { basename } from "node:path";
-import { errorText } from "../core/errors.ts";
-import { mustOutput } from "./command_output.ts";
+import { ERRNO, KernelError } from "../core/errors.ts";
 import { LOCK_DIRECTORY } from "./lock.ts";
-import { inodeOf, readProc } from "./proc_file.ts";
+import { listProc, readProc, statProc } from "./proc_file.ts";
 import type { Shim } from "./shim.ts";
 
 export interface FoundProcess {
@@ -22,30 +21,26 @@ export interface FoundProcesses {
   readonly kubeProxy: FoundProcess | null;
   readonly apiServer: FoundProcess | null;
   readonly controllerManager: FoundProcess | null;
-  /** Why none was found but the agent that holds the link's lock; `null`: all were seen. */
+  /** Why others may be there that were not found; `null`: all were seen. */
   readonly unseen: string | null;
 }
 
-/** Milliseconds for ps(1). */
-const PS_MS = 3_000;
-
-export async function findProcesses(
-  link: string,
-  shim: Shim,
-): Promise<FoundProcesses> {
-  const { pids, unseen } = await allPids();
+export function findProcesses(link: string, shim: Shim): FoundProcesses {
+  const pids = new Set(allPids(shim));
   const holder = Number.parseInt(
     readProc(`${LOCK_DIRECTORY}/${link}.lock`, shim) ?? "",
     10,
   );
   if (holder > 0) pids.add(holder);
-  // All of them use the machine's own network, if it is that of this machine.
-  const here = inodeOf("/proc/self/ns/net", shim);
-  const all = [...pids].flatMap((pid) => {
-    const args = argsOf(pid, shim);
-    const isHere = args && inodeOf(`/proc/${pid}/ns/net`, shim) === here;
-    return args && isHere ? [{ pid, args }] : [];
+  const wanted = [...pids].flatMap((pid) => {
+    const args = argsOf(pid, shim) ?? [];
+    const counts = isAgent(args) || PROGRAMS.includes(basename(args[0] ?? ""));
+    return counts ? [{ pid, args, network: networkOf(pid, shim) }] : [];
   });
+  // All of them use the machine's own network, if it is that of this machine.
+  const here = networkOf("self", shim);
+  const all = wanted.filter(({ network }) => network === here)
+    .map(({ pid, args }) => ({ pid, args }));
   const named = (name: string): FoundProcess | null =>
     all.find(({ args: [program = ""] }) => basename(program) === name) ?? null;
   return {
@@ -55,22 +50,42 @@ export async function findProcesses(
     kubeProxy: named("kube-proxy"),
     apiServer: named("kube-apiserver"),
     controllerManager: named("kube-controller-manager"),
-    unseen,
+    unseen: seesOwnContainer(shim)
+      ? "a container sees its own processes only: ask on the node itself"
+      : wanted.some(({ network }) => network === "hidden")
+      ? "other processes may not be looked into: ask as root"
+      : null,
   };
 }
 
-/** None where there is no ps(1): the lock names the one agent that counts. */
-async function allPids(): Promise<
-  { readonly pids: Set<number>; readonly unseen: string | null }
-> {
+/** Of Kubernetes. */
+const PROGRAMS: readonly string[] = [
+  ...["kube-proxy", "kube-apiserver", "kube-controller-manager"],
+];
+
+export function allPids(shim: Shim): readonly number[] {
+  return (listProc("/proc", shim) ?? []).map(Number).filter((pid) => pid > 0);
+}
+
+/** The first process is of a pod where it is the agent itself, or what holds a pod's namespaces. */
+function seesOwnContainer(shim: Shim): boolean {
+  const first = argsOf(1, shim) ?? [];
+  return isAgent(first) || basename(first[0] ?? "") === "pause";
+}
+
+/** Inode of its network namespace; `undefined`: it has ended. */
+function networkOf(
+  pid: number | "self",
+  shim: Shim,
+): bigint | "hidden" | undefined {
   try {
-    const said = await mustOutput(["ps", "-e", "-o", "pid="], {
-      timeoutMs: PS_MS,
-    });
-    const pids = said.split("\n").map(Number).filter((pid) => pid > 0);
-    return { pids: new Set(pids), unseen: null };
+    return statProc(`/proc/${pid}/ns/net`, shim).ino;
   } catch (error) {
-    return { pids: new Set(), unseen: errorText(error) };
+    if (!(error instanceof KernelError)) throw error;
+    // Of one that has ended meanwhile the kernel says EACCES too (fs/proc/namespaces.c).
+    const there = error.errno === ERRNO.EACCES && pid !== "self" &&
+      argsOf(pid, shim) !== undefined;
+    return there ? "hidden" : undefined;
   }
 }
 

@@ -11,7 +11,7 @@
  */
 
 /** That of ffi/netlink.c: a shim from another build is refused. */
-const ABI = 3;
+const ABI = 4;
 
 const SYMBOLS = {
   /** `int32_t cn_abi(void)` */
@@ -26,6 +26,8 @@ const SYMBOLS = {
   cn_packet: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
   /** `int32_t cn_packet_drops(int32_t fd)` */
   cn_packet_drops: { parameters: ["i32"], result: "i32" },
+  /** `int32_t cn_probe(const uint8_t *address, uint32_t length)` */
+  cn_probe: { parameters: ["buffer", "u32"], result: "i32" },
   /** `int32_t cn_unix(void)` */
   cn_unix: { parameters: [], result: "i32" },
   /** `int32_t cn_send(int32_t fd, const uint8_t *data, uint32_t length, const uint8_t *address, uint32_t address_length)` */
@@ -58,6 +60,10 @@ const SYMBOLS = {
   cn_write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   /** `int32_t cn_stat(int32_t fd, uint8_t *data)`, 256 bytes */
   cn_stat: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `int32_t cn_entries(int32_t fd, uint8_t *data, uint32_t length)` */
+  cn_entries: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `int32_t cn_disk(int32_t fd, uint8_t *data)`, 120 bytes */
+  cn_disk: { parameters: ["i32", "buffer"], result: "i32" },
   /** `int32_t cn_fsync(int32_t fd)` */
   cn_fsync: { parameters: ["i32"], result: "i32" },
   /** `int32_t cn_flock(int32_t fd, int32_t operation)` */

@@ -6,7 +6,14 @@
  */
 
 import { KernelError } from "../core/errors.ts";
-import { O_RDONLY, type Shim } from "./shim.ts";
+import { decodeEntries } from "../wire/directory_entry.ts";
+import {
+  type FileStat,
+  O_DIRECTORY,
+  O_PATH,
+  O_RDONLY,
+  type Shim,
+} from "./shim.ts";
 
 /** Bytes of one read; of all of it. */
 const CHUNK = 65_536;
@@ -32,13 +39,33 @@ export function readProc(path: string, shim: Shim): string | undefined {
   }
 }
 
-/** Of the file that it leads to; `undefined`: not to be had. */
-export function inodeOf(path: string, shim: Shim): bigint | undefined {
+/** Names in a directory; `undefined`: it is not there, or not ours to read. */
+export function listProc(
+  path: string,
+  shim: Shim,
+): readonly string[] | undefined {
   try {
-    using file = shim.open(path, { flags: O_RDONLY });
-    return shim.stat(file).ino;
+    using directory = shim.open(path, { flags: O_RDONLY | O_DIRECTORY });
+    const buffer = new Uint8Array(CHUNK);
+    const names: string[] = [];
+    for (;;) {
+      const length = shim.readEntries(directory, buffer);
+      if (length === 0) return names;
+      names.push(...decodeEntries(buffer.subarray(0, length)));
+    }
   } catch (error) {
     if (error instanceof KernelError) return undefined;
     throw error;
   }
+}
+
+/**
+ * Of the file that it leads to, which may be another process' socket or
+ * namespace.
+ *
+ * @throws {KernelError} ENOENT where there is none, EACCES where it is not ours to see
+ */
+export function statProc(path: string, shim: Shim): FileStat {
+  using file = shim.open(path, { flags: O_PATH });
+  return shim.stat(file);
 }

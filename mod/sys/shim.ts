@@ -21,6 +21,8 @@ export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
+/** Only where it is: for `stat()`, also of what cannot be opened, as another's socket. */
+export const O_PATH = 0o10000000;
 /** Our own bits: the kernel's numbers differ between machines (ffi/netlink.c). */
 export const O_NOFOLLOW = 1 << 30;
 export const O_DIRECTORY = 1 << 29;
@@ -38,6 +40,7 @@ export const MSG_DONTWAIT = 0x40;
 export const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
 export const S_IFIFO = 0o010000;
+export const S_IFSOCK = 0o140000;
 
 /** include/linux/socket.h, include/uapi/linux/un.h */
 const AF_UNIX = 1;
@@ -143,6 +146,19 @@ export class Shim {
           filter.length / 8,
           options.receiveBuffer,
         ),
+    );
+  }
+
+  /**
+   * A nonblocking UDP socket to one address, whose packets are never fragmented.
+   * For `write()` and `read()`, which tell what the network said of them.
+   *
+   * @param address struct sockaddr_in or sockaddr_in6
+   */
+  openProbe(address: Bytes): Descriptor {
+    return this.#descriptor(
+      "open UDP socket",
+      () => this.#library.symbols.cn_probe(address, address.length),
     );
   }
 
@@ -292,6 +308,24 @@ export class Shim {
       ino: view.getBigUint64(32, true),
       size: Number(view.getBigUint64(40, true)),
     };
+  }
+
+  /** @returns bytes of struct linux_dirent64; 0 at the end of the directory */
+  readEntries(directory: Descriptor, buffer: Bytes): number {
+    return check("read directory", () =>
+      this.#library.symbols.cn_entries(
+        directory.number,
+        buffer,
+        buffer.length,
+      ));
+  }
+
+  /** struct statfs of the file system that it is on. */
+  statFileSystem(fd: Descriptor): Bytes {
+    const data = new Uint8Array(120);
+    const { cn_disk } = this.#library.symbols;
+    check("stat file system", () => cn_disk(fd.number, data));
+    return data;
   }
 
   /** How many of the descriptors below that number are open in this process. */

@@ -19,30 +19,38 @@ export async function doctor(
   return answerOf(await runAgent(node, command));
 }
 
-/** On a machine that has these programs and no others. */
-export async function doctorWith(
+/** On a machine that has no programs at all, as in the agent's image. */
+export async function doctorWithoutPrograms(
   node: LabNode,
-  programs: readonly string[],
 ): Promise<Diagnosis> {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const program of programs) {
-      const path = (await node.space.sh(`command -v ${program}`)).trim();
-      await Deno.symlink(path, `${folder}/${program}`);
-    }
-    const command = node.agentCommand(["-o", "json"], "doctor");
-    const at = command.indexOf("--") + 1;
-    assert.ok(at > 0, command.join(" "));
-    return answerOf(
-      await runAgent(node, [
-        ...command.slice(0, at),
-        ...["/usr/bin/env", `PATH=${folder}`],
-        ...command.slice(at),
-      ]),
-    );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  return await doctorUnder(node, ["/usr/bin/env", "PATH=/nowhere"]);
+}
+
+/** By one who may not look into other processes. */
+export async function doctorWithoutPtrace(
+  node: LabNode,
+  flags: readonly string[],
+): Promise<Diagnosis> {
+  const command = ["setpriv", "--bounding-set", "-sys_ptrace"];
+  return await doctorUnder(node, command, flags);
+}
+
+/** Started by that command. */
+async function doctorUnder(
+  node: LabNode,
+  prefix: readonly string[],
+  flags: readonly string[] = [],
+): Promise<Diagnosis> {
+  const command = node.agentCommand(["-o", "json", ...flags], "doctor");
+  const at = command.indexOf("--") + 1;
+  assert.ok(at > 0, command.join(" "));
+  return answerOf(
+    await runAgent(node, [
+      ...command.slice(0, at),
+      ...prefix,
+      ...command.slice(at),
+    ]),
+  );
 }
 
 /** What `clusternet doctor -o json` has printed. */

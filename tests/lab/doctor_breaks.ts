@@ -222,6 +222,14 @@ prlimit --pid $pid --nofile=$(($(ls /proc/$pid/fd | wc -l) + 1)):`,
     mends: ({ node }) => node.space.sh(`umount ${folder(node.keyFile)}`),
   },
   {
+    code: "state-disk",
+    says: /The disk of \/run\/clusternet-cni\/full is full \(\d+ KiB left\)/,
+    flags: ["--private-key-file", "/run/clusternet-cni/full/private.key"],
+    breaks:
+      "mkdir /run/clusternet-cni/full; mount -t tmpfs -o size=512k tmpfs /run/clusternet-cni/full",
+    mends: "umount /run/clusternet-cni/full; rmdir /run/clusternet-cni/full",
+  },
+  {
     code: "api-unreachable",
     says: /Cannot reach the API server/,
     flags: ["--server", "http://192.168.78.1:9999"],

@@ -6,7 +6,11 @@ import {
   type Scene,
 } from "./doctor_breaks.ts";
 import { CHECKS } from "../../mod/doctor/checks.ts";
-import { doctor, doctorWith } from "./doctor.ts";
+import {
+  doctor,
+  doctorWithoutPrograms,
+  doctorWithoutPtrace,
+} from "./doctor.ts";
 import { Child, SHELL } from "./exec.ts";
 import {
   addPods,
@@ -27,16 +31,9 @@ nft add rule inet walled input udp dport 7838 drop`;
 /** Checks that a machine without its program cannot make, and what they then say. */
 const NEEDS_PROGRAM = Object.fromEntries(
   Object.entries({
-    df: ["state-disk"],
     dmesg: ["denials"],
-    ls: ["agent-files"],
     nft: ["forward-chain"],
     ping: ["mtu-black-hole"],
-    ps: [
-      ...["agent-two", "apiserver-address-types", "cidr-controller"],
-      "cidr-services",
-    ],
-    ss: ["port-in-use"],
     systemctl: ["network-manager", "networkd"],
   }).flatMap(([program, codes]) =>
     codes.map((code) => [code, `there is no ${program} on this machine`])
@@ -86,7 +83,7 @@ labTest(
       healthy.notMade.map(({ code }) => code),
       ["kube-proxy-cidr"], // the fake API server has no ConfigMaps
     );
-    const bare = await doctorWith(scene.node, []);
+    const bare = await doctorWithoutPrograms(scene.node);
     assert.deepEqual(bare.findings, []);
     assert.deepEqual(
       Object.fromEntries(bare.notMade.map(({ code, why }) => [code, why])),
@@ -96,6 +93,7 @@ labTest(
       },
     );
     assert.equal(bare.made + bare.notMade.length, CHECKS.length);
+    await looksWithoutRights(scene);
     for (const one of BREAKS_BESIDE_AGENT) await breakAndLook(one, scene);
     assert.deepEqual((await doctor(scene.node)).findings, []);
   },
@@ -108,6 +106,7 @@ labTest(
     const scene = await sceneOf(lab);
     await scene.node.stopAgent();
     for (const one of BREAKS_WITHOUT_AGENT) await breakAndLook(one, scene);
+    await seesHiddenHolder(scene);
     scene.node.startAgent();
     await settled(lab);
     const mended = await doctor(scene.node);
@@ -193,6 +192,33 @@ ping -c 1 -W 1 ${prefix.replace("0/24", "1")} > /dev/null || true`);
     assert.match(findings[0]?.sentence ?? "", /has never shaken hands/);
   },
 );
+
+/** Who may not look into other processes is told so, and no agent is said to be away. */
+async function looksWithoutRights({ node }: Scene): Promise<void> {
+  const { findings, notMade } = await doctorWithoutPtrace(node, [
+    ...["--only", "agent-not-running,agent-two"],
+  ]);
+  assert.deepEqual(findings, []);
+  const why = "other processes may not be looked into: ask as root";
+  assert.deepEqual(notMade, [
+    { code: "agent-not-running", why },
+    { code: "agent-two", why },
+  ]);
+}
+
+/** That a port is held is seen all the same, though not by whom. */
+async function seesHiddenHolder(scene: Scene): Promise<void> {
+  const held = BREAKS_WITHOUT_AGENT.find(({ code }) => code === "port-in-use");
+  await act(held?.breaks, scene);
+  const { findings } = await doctorWithoutPtrace(scene.node, [
+    ...["--only", "port-in-use"],
+  ]);
+  await act(held?.mends, scene);
+  assert.match(
+    findings.map(({ sentence }) => sentence).join("; "),
+    /^UDP 7838, .* held by another WireGuard link, or a process that is not seen from here$/,
+  );
+}
 
 /** As a DaemonSet's pod beside a service: with another /run, so another lock. */
 async function secondAgent(node: LabNode): Promise<Child> {

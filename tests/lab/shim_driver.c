@@ -14,7 +14,8 @@ enum { EXIT = 60 };
 enum { EXIT = 93 };
 #define ENTRY
 #endif
-enum { LOCK_EX = 2, LOCK_NB = 4, ENOENT = 2, ENOTDIR = 20, EAGAIN = 11, ECONNREFUSED = 111 };
+enum { LOCK_EX = 2, LOCK_NB = 4, ENOENT = 2, ENOTDIR = 20, EAGAIN = 11, EAFNOSUPPORT = 97,
+       ENETUNREACH = 101, ECONNREFUSED = 111 };
 
 static uint8_t request[65536], answer[65536];
 
@@ -26,6 +27,8 @@ static void check_files(void) {
   int32_t dir = cn_open("/proc/self", 1u << 29, 0);
   EXPECT(dir >= 0 && cn_stat(dir, stat) == 0);
   EXPECT((stat[29] & 0xf0) == 0x40); /* stx_mode: a directory */
+  EXPECT(cn_entries(dir, answer, sizeof answer) > 19 && cn_entries(dir, answer, sizeof answer) == 0);
+  EXPECT(cn_disk(dir, stat) == 0 && stat[0] == 0xa0 && stat[1] == 0x9f); /* PROC_SUPER_MAGIC */
   EXPECT(cn_open("/proc/version", 1u << 29, 0) == -ENOTDIR);
   EXPECT(cn_open("/nowhere", 0, 0) == -ENOENT);
   int32_t file = cn_open("/proc/version", 0, 0);
@@ -46,11 +49,20 @@ static void check_waiting(void) {
   EXPECT(cn_close(wake) == 0 && cn_close(other) == 0 && cn_close(unix_socket) == 0);
 }
 
+/* Nobody is at 127.0.0.1:9, once there is a loopback. */
+static void check_probe(void) {
+  static const uint8_t discard[16] = {AF_INET, 0, 0, 9, 127, 0, 0, 1}, nothing[16] = {99};
+  EXPECT(cn_probe(nothing, sizeof nothing) == -EAFNOSUPPORT);
+  int32_t fd = cn_probe(discard, sizeof discard);
+  EXPECT(fd == -ENETUNREACH || (fd >= 0 && cn_read(fd, answer, 1) == -EAGAIN && cn_close(fd) == 0));
+}
+
 ENTRY void _start(void) {
   uint32_t port = 0;
   EXPECT(cn_abi() == ABI);
   check_files();
   check_waiting();
+  check_probe();
   int32_t fd = cn_netlink(0, 1 << 20, &port);
   EXPECT(fd >= 0 && port != 0 && cn_join(fd, 1) == 0);
   EXPECT(cn_recv(fd, answer, sizeof answer, 0x40) == -EAGAIN);

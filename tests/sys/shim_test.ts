@@ -17,6 +17,9 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../../mod/sys/shim.ts";
+import { findUdp } from "../../mod/sys/doctor_sockets.ts";
+import { listProc } from "../../mod/sys/proc_file.ts";
+import { decodeStatfs } from "../../mod/wire/statfs.ts";
 import { openFiles } from "../support/open_files.ts";
 
 const shim = await loadShim();
@@ -94,6 +97,57 @@ Deno.test("Shim.open() with O_DIRECTORY takes a directory only, and can sync it"
     );
     assert.throws(() => shim.open("/a\0b", { flags: O_RDONLY }), TypeError);
   }));
+
+Deno.test("listProc() names all that is in a directory, whatever it takes, and nothing that is not ours to read", () =>
+  withDirectory((directory) => {
+    const names = Array.from(
+      { length: 3_000 },
+      (_, at) => `${at}-ä${"x".repeat(at % 40)}`,
+    );
+    for (const name of names) {
+      Deno.writeTextFileSync(`${directory}/${name}`, "");
+    }
+    assert.deepEqual(listProc(directory, shim)?.toSorted(), names.toSorted());
+    assert.equal(listProc(`${directory}/${names[0]}`, shim), undefined);
+    assert.equal(listProc(`${directory}/nowhere`, shim), undefined);
+  }));
+
+Deno.test("Shim.statFileSystem() says what df says", () =>
+  withDirectory(async (directory) => {
+    using place = shim.open(directory, { flags: O_RDONLY | O_DIRECTORY });
+    const { available, readOnly } = decodeStatfs(shim.statFileSystem(place));
+    const { stdout } = await new Deno.Command("df", {
+      args: ["-B1", "--output=avail", directory],
+    }).output();
+    const said = Number(new TextDecoder().decode(stdout).split("\n")[1]);
+    // Others write meanwhile.
+    assert.ok(Math.abs(available - said) < 512 * 1024 * 1024, `${available}`);
+    assert.equal(readOnly, false);
+    using proc = shim.open("/proc", { flags: O_RDONLY | O_DIRECTORY });
+    const none = decodeStatfs(shim.statFileSystem(proc));
+    assert.deepEqual(
+      [none.available, none.freeFiles],
+      [0, undefined],
+    );
+  }));
+
+Deno.test("findUdp() names the program that holds a port, of IPv4 and of IPv6, and nobody who does not", () => {
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    const socket = Deno.listenDatagram({
+      transport: "udp",
+      hostname,
+      port: 0,
+    });
+    const { port } = socket.addr as Deno.NetAddr;
+    const program = Deno.readTextFileSync("/proc/self/comm").trimEnd();
+    assert.deepEqual(
+      findUdp(port, shim).map((one) => [one.port, one.program]),
+      [[port, program]],
+    );
+    socket.close();
+    assert.deepEqual(findUdp(port, shim), []);
+  }
+});
 
 Deno.test("Shim.flock() refuses a second holder with EAGAIN", () =>
   withDirectory((directory) => {

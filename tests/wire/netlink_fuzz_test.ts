@@ -16,6 +16,7 @@ import {
 import { type PublicKey, publicKeyFromBytes } from "../../mod/core/key.ts";
 import type { PeerChange, Route } from "../../mod/core/state.ts";
 import { Attributes, Writer } from "../../mod/wire/attribute.ts";
+import { decodeEntries } from "../../mod/wire/directory_entry.ts";
 import { decodeEvent } from "../../mod/wire/event.ts";
 import { decodeFamilyId } from "../../mod/wire/genetlink.ts";
 import { decodeAddress } from "../../mod/wire/ifaddr.ts";
@@ -37,6 +38,7 @@ import {
 import { decodePolicyRule } from "../../mod/wire/policy_rule.ts";
 import { addRoute, decodeRoute } from "../../mod/wire/route.ts";
 import { decodeSockaddr, encodeSockaddr } from "../../mod/wire/sockaddr.ts";
+import { decodeStatfs } from "../../mod/wire/statfs.ts";
 import {
   decodeDevice,
   mergeDump,
@@ -59,6 +61,8 @@ const DECODERS: readonly ((bytes: Uint8Array) => unknown)[] = [
   decodeRoute,
   decodeNetconf,
   decodePolicyRule,
+  decodeEntries,
+  decodeStatfs,
   decodeFamilyId,
   decodeSockaddr,
   (bytes) => mergeDump([decodeDevice(bytes)]),
