@@ -12,10 +12,10 @@ import { errorText } from "../core/errors.ts";
 import type { Facts, Gathered, Part, StateFacts } from "../doctor/facts.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { systemClock as clock } from "../sys/clock.ts";
+import { findDenials } from "../sys/denials.ts";
 import { DoctorApi } from "../sys/doctor_api.ts";
 import {
   countLeases,
-  findDenials,
   findDisk,
   findFiles,
   findKey,
@@ -43,6 +43,11 @@ import { findState, worldOf } from "./doctor_state.ts";
 
 /** Milliseconds for one part; one that is made of others has its own. */
 const PART_MS = 20_000;
+
+/** An agent that says when it started was a process before. */
+const STARTING_MS = 5_000;
+
+const DAY_MS = 24 * 3_600_000;
 
 export interface GatherOptions {
   readonly config: Config;
@@ -160,7 +165,7 @@ export class Gatherer {
       case "managers":
         return findManagers(config.interface);
       case "denials":
-        return findDenials();
+        return this.#newsSince().then(findDenials);
       case "files":
         return findFiles(agent?.pid, shim);
       case "paths":
@@ -171,6 +176,16 @@ export class Gatherer {
         return Deno.readTextFile("/etc/resolv.conf").then((text) =>
           text.split("\n").filter((line) => line.startsWith("nameserver"))
         );
+    }
+  }
+
+  /** What is older was of another agent, or is mended. Milliseconds since 1970. */
+  async #newsSince(): Promise<number> {
+    try {
+      const { startedAt } = await this.#need("agent");
+      return Date.parse(startedAt) - STARTING_MS;
+    } catch {
+      return Date.now() - DAY_MS; // no agent says anything
     }
   }
 

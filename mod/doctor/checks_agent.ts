@@ -7,9 +7,18 @@
 import { VERSION } from "../core/version.ts";
 import { type Check, check, type Found } from "./check.ts";
 import { MODE_BITS, modeText, seen, shellList } from "./evidence.ts";
+import type { KernelFacts } from "./facts.ts";
 
 /** Linux 5.6 is the first with WireGuard (net/wireguard). */
 const FIRST_WITH_WIREGUARD = [5, 6] as const;
+
+function isOld({ release }: KernelFacts): boolean {
+  const [major = 0, minor = 0] = release.split(".").map((part) =>
+    Number.parseInt(part, 10)
+  );
+  const [needMajor, needMinor] = FIRST_WITH_WIREGUARD;
+  return major < needMajor || major === needMajor && minor < needMinor;
+}
 
 /** Kibibytes: a key, a state file and a log line. */
 const LITTLE_KIB = 1024;
@@ -18,7 +27,7 @@ export const AGENT_CHECKS: readonly Check[] = [
   check("kernel-wireguard", "whether this kernel has WireGuard", {
     needs: ["kernel", "config"],
     find: ({ kernel, config }): Found | undefined =>
-      kernel.wireGuard || kernel.userspace ? undefined : {
+      kernel.wireGuard || kernel.userspace || isOld(kernel) ? undefined : {
         sentence: config.backend === "userspace"
           ? `No userspace WireGuard holds the link ${config.interface}`
           : `Kernel ${kernel.release} has no WireGuard, and no userspace program holds the link ${config.interface}`,
@@ -30,25 +39,17 @@ export const AGENT_CHECKS: readonly Check[] = [
           "`modprobe wireguard` says what is amiss), or `clusternet install` with wireguard-go",
       },
   }),
-  check("kernel-old", "whether the kernel is one that carries WireGuard", {
+  check("kernel-old", "whether the kernel is older than WireGuard", {
     needs: ["kernel"],
-    find: ({ kernel: { release } }): Found | undefined => {
-      const [major = 0, minor = 0] = release.split(".").map((part) =>
-        Number.parseInt(part, 10)
-      );
-      const [needMajor, needMinor] = FIRST_WITH_WIREGUARD;
-      const old = major < needMajor ||
-        major === needMajor && minor < needMinor;
-      if (!old) return undefined;
-      return {
-        severity: "warning",
+    // One with the module of a distribution, or with wireguard-go, does its work.
+    find: ({ kernel }): Found | undefined =>
+      kernel.wireGuard || kernel.userspace || !isOld(kernel) ? undefined : {
         sentence:
-          `Kernel ${release} is older than 5.6, the first with WireGuard`,
-        evidence: [seen("uname -r", release)],
+          `Kernel ${kernel.release} has no WireGuard: 5.6 is the first with it`,
+        evidence: [seen("uname -r", kernel.release)],
         cure:
           "boot a newer kernel, or use wireguard-go (`--backend userspace`)",
-      };
-    },
+      },
   }),
   check("key-file", "owner and mode of the private key's file and directory", {
     needs: ["key"],
@@ -211,20 +212,33 @@ export const AGENT_CHECKS: readonly Check[] = [
   }),
   check("denials", "SELinux and AppArmor denials of our program", {
     needs: ["denials"],
-    find: ({ denials }): Found | undefined =>
-      denials.length === 0 ? undefined : {
-        sentence:
-          `SELinux or AppArmor denies our program something (${denials.length} times)`,
-        evidence: [
-          seen(
-            "dmesg | grep -E 'avc: *denied|apparmor=\"DENIED\"'",
-            shellList(denials),
-          ),
-        ],
-        cure: "audit2allow -a, or aa-complain the profile that the line names",
-      },
+    find: ({ denials }): Found | undefined => {
+      const lines = denials.flatMap((each) => each.lines);
+      if (lines.length === 0) return undefined;
+      const who = new Set(
+        lines.map((line) =>
+          line.includes("apparmor=") ? "AppArmor" : "SELinux"
+        ),
+      );
+      return {
+        sentence: `${
+          [...who].join(" and ")
+        } denies our program something (${lines.length} times)`,
+        evidence: denials.map(({ command, lines }) =>
+          seen(command, shellList(lines))
+        ),
+        cure: [...who].map((name) => CURE_OF_DENIALS[name]).join("; "),
+      };
+    },
   }),
 ];
+
+const CURE_OF_DENIALS = {
+  AppArmor:
+    "allow it in the profile that the line names, or: aa-complain PROFILE",
+  SELinux:
+    "ausearch -m AVC -ts today | audit2allow -M clusternet-local; semodule -i clusternet-local.pp",
+} as const;
 
 /** Of a limit: from here on it is worth a word. */
 const NEARLY = 0.9;

@@ -66,7 +66,9 @@ export const API_CHECKS: readonly Check[] = [
           "The agent is refused with the credentials that it has, those in the files are accepted",
         evidence: [seen("clusternet status -o json", error)],
         cure:
-          "systemctl reload clusternet (SIGHUP) reads them again, without losing a packet",
+          "it reads them again whenever it is refused, so it sees other files than these: " +
+          "a file that is mounted by itself (subPath, BindPaths=) stays the old one; " +
+          "mount its folder, and restart the agent: no packet is lost",
       };
     },
   }),

@@ -57,8 +57,8 @@ export interface Facts {
   /** By "verb resource": is it allowed? */
   readonly rights: ReadonlyMap<string, boolean>;
   readonly managers: ManagerFacts;
-  /** Lines of the kernel's log and of the audit log that deny our program something. */
-  readonly denials: readonly string[];
+  /** What the kernel's log and auditd's say that our program was denied. */
+  readonly denials: readonly DenialFacts[];
   readonly files: FileFacts;
   readonly paths: readonly PathFacts[];
   readonly proxy: ProxyFacts;
@@ -189,6 +189,13 @@ export interface ManagerFacts {
   readonly networkManager: boolean;
   /** Does NetworkManager leave our link alone? */
   readonly linkUnmanaged: boolean;
+}
+
+/** Of one log. */
+export interface DenialFacts {
+  /** What shows them to a person. */
+  readonly command: string;
+  readonly lines: readonly string[];
 }
 
 export interface FileFacts {

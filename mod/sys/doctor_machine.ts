@@ -161,19 +161,6 @@ async function isUnmanaged(link: string): Promise<boolean> {
   return code !== 0 || /unmanaged/.test(stdout);
 }
 
-/** @throws {Error} where the kernel's log may not be read */
-export async function findDenials(): Promise<readonly string[]> {
-  return denialsIn(await mustOutput(["dmesg"], READ));
-}
-
-/** Lines that deny something to a program of ours. */
-export function denialsIn(log: string): readonly string[] {
-  return log.split("\n").filter((line) =>
-    /avc:\s+denied|apparmor="DENIED"/.test(line) &&
-    /clusternet|wireguard-go|comm="deno"/.test(line)
-  );
-}
-
 /**
  * Messages "destination unreachable" that this machine has received, and did not
  * send to itself: to a name server that is not there, say.

@@ -2,7 +2,8 @@
  * The API server of the tests as a program in the underlay's namespace, with a
  * door for the lab: a Unix socket, which no network namespace holds back.
  * `POST /lab/down` and `POST /lab/up` there take the server away and back, with
- * its Nodes kept; everything else is handed on. With certificates and a token
+ * its Nodes kept, `POST /lab/token` makes another token the one that counts;
+ * everything else is handed on. With certificates and a token
  * it is a server as pods know it; the door needs neither.
  *
  *     deno run -A tests/lab/api_main.ts --host 192.168.78.1 --port 6443 --socket /run/lab/api.sock
@@ -31,7 +32,7 @@ function textOf(file: string | undefined): string {
 }
 
 const secure = values["tls-cert"] !== undefined;
-const [token = "", user = ""] = values.token?.split("=") ?? [];
+let [token = "", user = ""] = values.token?.split("=") ?? [];
 const client = Deno.createHttpClient(
   secure ? { caCerts: [textOf(values["tls-ca"])] } : {},
 );
@@ -55,6 +56,10 @@ async function door(request: Request): Promise<Response> {
       return new Response("{}");
     case "POST /lab/up":
       server.listen();
+      return new Response("{}");
+    case "POST /lab/token":
+      token = await request.json();
+      server.tokens = new Map([[token, user]]);
       return new Response("{}");
   }
   const hasBody = request.method !== "GET" && request.method !== "HEAD";

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import type { Diagnosis } from "../../mod/doctor/check.ts";
 import type { Proof } from "../../mod/doctor/encryption.ts";
+import { SHELL } from "./exec.ts";
 import { runAgent } from "./look.ts";
 import type { LabNode } from "./node.ts";
 
@@ -42,15 +43,29 @@ async function doctorUnder(
   flags: readonly string[] = [],
 ): Promise<Diagnosis> {
   const command = node.agentCommand(["-o", "json", ...flags], "doctor");
+  return answerOf(await runAgent(node, within(command, prefix)));
+}
+
+/** A command of a node, started in it by these words. */
+export function within(
+  command: readonly string[],
+  words: readonly string[],
+): readonly string[] {
+  // nsenter's own: what follows runs in the node.
   const at = command.indexOf("--") + 1;
   assert.ok(at > 0, command.join(" "));
-  return answerOf(
-    await runAgent(node, [
-      ...command.slice(0, at),
-      ...prefix,
-      ...command.slice(at),
-    ]),
-  );
+  return [...command.slice(0, at), ...words, ...command.slice(at)];
+}
+
+/** The same, after shell lines among mounts that no other program sees. */
+export function amongOwnMounts(
+  command: readonly string[],
+  lines: string,
+): readonly string[] {
+  const script = `${lines}; exec "$@"`;
+  return within(command, [
+    ...["unshare", "--mount", "--", SHELL, "-ec", script, "sh"],
+  ]);
 }
 
 /** What `clusternet doctor -o json` has printed. */

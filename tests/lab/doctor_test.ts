@@ -7,11 +7,12 @@ import {
 } from "./doctor_breaks.ts";
 import { CHECKS } from "../../mod/doctor/checks.ts";
 import {
+  amongOwnMounts,
   doctor,
   doctorWithoutPrograms,
   doctorWithoutPtrace,
 } from "./doctor.ts";
-import { Child, SHELL } from "./exec.ts";
+import { Child } from "./exec.ts";
 import {
   addPods,
   bringUp,
@@ -222,19 +223,14 @@ async function seesHiddenHolder(scene: Scene): Promise<void> {
 
 /** As a DaemonSet's pod beside a service: with another /run, so another lock. */
 async function secondAgent(node: LabNode): Promise<Child> {
-  const [enter, program] = split(node.agentCommand());
-  const script = 'mount -t tmpfs tmpfs /run/clusternet; exec "$@"';
-  const child = new Child("a second agent", [
-    ...enter,
-    ...["unshare", "--mount", "--", SHELL, "-ec", script, "sh"],
-    ...program,
-  ], { env: node.settings.env });
+  const child = new Child(
+    "a second agent",
+    amongOwnMounts(
+      node.agentCommand(),
+      "mount -t tmpfs tmpfs /run/clusternet",
+    ),
+    { env: node.settings.env },
+  );
   await child.line(/Read the private key/, { withinMs: patience(10_000) });
   return child;
-}
-
-/** At nsenter's own "--". */
-function split(command: readonly string[]): readonly [string[], string[]] {
-  const at = command.indexOf("--") + 1;
-  return [command.slice(0, at), command.slice(at)];
 }

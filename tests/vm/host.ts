@@ -29,6 +29,7 @@ const HOST_PROGRAMS: Readonly<Record<string, string>> = {
  * hence the shell and the programs that start programs.
  */
 export const GUEST_PROGRAMS: Readonly<Record<string, string>> = {
+  "apparmor_parser": "apparmor",
   "bash": "bash",
   "bridge": "iproute2",
   "busybox": "busybox-static",
