@@ -39,7 +39,7 @@ import { ProcSysctl } from "../sys/sysctl.ts";
 import { KernelWireGuard } from "../sys/wireguard_kernel.ts";
 import { measurePaths, probePeers } from "./doctor_paths.ts";
 import { findProxy } from "./doctor_proxy.ts";
-import { findState, worldOf } from "./doctor_state.ts";
+import { findState, findTraffic, worldOf } from "./doctor_state.ts";
 
 /** Milliseconds for one part; one that is made of others has its own. */
 const PART_MS = 20_000;
@@ -131,6 +131,8 @@ export class Gatherer {
         return findDisk(dirname(config.privateKeyFile), shim);
       case "state":
         return this.#state();
+      case "traffic":
+        return this.#traffic();
       case "nodes":
         return this.#api().then((api) => api.nodes(config.annotation));
       case "host":
@@ -213,6 +215,14 @@ export class Gatherer {
     ]);
     const kernel = await this.#need("kernel");
     return await findState({ nodes, host, key, kernel }, this.#options);
+  }
+
+  async #traffic(): Promise<Facts["traffic"]> {
+    const [kernel, state] = await Promise.all([
+      this.#need("kernel"),
+      this.#need("state"),
+    ]);
+    return await findTraffic({ kernel, state }, this.#options);
   }
 
   async #sysctls(): Promise<ReadonlyMap<string, string>> {

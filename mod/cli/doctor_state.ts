@@ -8,10 +8,13 @@
 import { observe, type World } from "../agent/observe.ts";
 import type { Config } from "../core/config.ts";
 import { desired } from "../core/desired.ts";
-import { parsePublicKey, type PublicKey } from "../core/key.ts";
+import { parsePublicKey } from "../core/key.ts";
 import { PeerIndex } from "../core/peer_index.ts";
+import { HANDSHAKE_MS } from "../core/peer_state.ts";
 import { plan } from "../core/plan.ts";
-import type { Facts, StateFacts } from "../doctor/facts.ts";
+import { isUnanswered } from "../core/traffic.ts";
+import type { Facts, StateFacts, TrafficFacts } from "../doctor/facts.ts";
+import { systemClock } from "../sys/clock.ts";
 import { CniDirectories } from "../sys/cni_directories.ts";
 import { ConflistFile } from "../sys/conflist_file.ts";
 import { SERVICE_HOST } from "../sys/kube_access.ts";
@@ -49,15 +52,12 @@ export async function findState(
   >,
   options: WorldOptions,
 ): Promise<StateFacts> {
-  const { config, shim } = options;
+  const { config } = options;
   const publicKey = parsePublicKey(key.publicKey ?? NO_KEY);
   const index = new PeerIndex(config, publicKey);
   index.replace(nodes);
-  const userspace = kernel.userspace || config.backend === "userspace";
-  const wireGuard = userspace
-    ? new UserspaceWireGuard()
-    : new KernelWireGuard(shim);
-  const linkKind = userspace ? "tun" : "wireguard";
+  const wireGuard = wireGuardOf(kernel, options);
+  const linkKind = isUserspace(kernel, config) ? "tun" : "wireguard";
   const { self } = index;
   const want = desired({
     config,
@@ -82,24 +82,51 @@ export async function findState(
     cniConfFile: config.cniConfFile,
     nodeOf: (one) => index.nodeOf(one),
   });
-  const traffic = have.link === null
-    ? new Map()
-    : await wireGuard.traffic(config.interface);
   return {
     want: want.state,
     have,
     ...planned,
     self: self ?? null,
     unused: unusedOf(index),
-    traffic,
     names: new Map(
-      [...traffic.keys()].map((one: PublicKey) => [
+      [...have.peers?.keys() ?? []].map((
         one,
-        index.nodeOf(one) ?? one,
-      ]),
+      ) => [one, index.nodeOf(one) ?? one]),
     ),
-    nowMs: Date.now(),
   };
+}
+
+/**
+ * A peer that was sent to and has not answered yet is looked at again once
+ * WireGuard has tried twice.
+ */
+export async function findTraffic(
+  { kernel, state }: Pick<Facts, "kernel" | "state">,
+  options: WorldOptions,
+): Promise<TrafficFacts> {
+  if (state.have.link === null) return { peers: new Map(), nowMs: Date.now() };
+  const wireGuard = wireGuardOf(kernel, options);
+  const look = (): Promise<TrafficFacts["peers"]> =>
+    wireGuard.traffic(options.config.interface);
+  const first = await look();
+  if (![...first.values()].some(isUnanswered)) {
+    return { peers: first, nowMs: Date.now() };
+  }
+  await systemClock.sleep(HANDSHAKE_MS);
+  return { peers: await look(), nowMs: Date.now() };
+}
+
+function wireGuardOf(
+  kernel: Facts["kernel"],
+  { config, shim }: WorldOptions,
+): KernelWireGuard | UserspaceWireGuard {
+  return isUserspace(kernel, config)
+    ? new UserspaceWireGuard()
+    : new KernelWireGuard(shim);
+}
+
+function isUserspace(kernel: Facts["kernel"], config: Config): boolean {
+  return kernel.userspace || config.backend === "userspace";
 }
 
 function unusedOf(index: PeerIndex): StateFacts["unused"] {

@@ -29,3 +29,9 @@ export const NO_TRAFFIC: PeerTraffic = {
   receivedBytes: 0,
   sentBytes: 0,
 };
+
+/** Was it sent to, and never said a word? A handshake may be under way. */
+export function isUnanswered(peer: PeerTraffic): boolean {
+  return peer.sentBytes > 0 && peer.receivedBytes === 0 &&
+    peer.lastHandshakeMs === undefined;
+}

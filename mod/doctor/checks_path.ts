@@ -6,7 +6,7 @@
 
 import { OVERHEAD } from "../core/desired.ts";
 import { parseSocketAddress } from "../core/option_values.ts";
-import { SESSION_MS } from "../core/traffic.ts";
+import { isUnanswered, SESSION_MS } from "../core/traffic.ts";
 import type { PeerStatus } from "../core/status.ts";
 import { type Check, check, type Found } from "./check.ts";
 import { seen } from "./evidence.ts";
@@ -64,14 +64,13 @@ export const PATH_CHECKS: readonly Check[] = [
     },
   ),
   check("handshake-stale", "peers that are sent to and shake no hands", {
-    needs: ["state", "config"],
-    find: ({ state: { traffic, names, nowMs }, config }) =>
-      [...traffic].filter(([, peer]) =>
-        peer.sentBytes > 0 &&
-        (peer.lastHandshakeMs === undefined
-          ? peer.receivedBytes === 0
-          : nowMs - peer.lastHandshakeMs > SESSION_MS * 2 &&
-            peer.sentBytes > peer.receivedBytes * 10)
+    needs: ["state", "traffic", "config"],
+    find: ({ state: { names }, traffic: { peers, nowMs }, config }) =>
+      [...peers].filter(([, peer]) =>
+        isUnanswered(peer) ||
+        (peer.lastHandshakeMs !== undefined &&
+          nowMs - peer.lastHandshakeMs > SESSION_MS * 2 &&
+          peer.sentBytes > peer.receivedBytes * 10)
       ).map(([key, peer]) => ({
         node: names.get(key) ?? key,
         severity: "warning" as const,
@@ -102,9 +101,9 @@ export const PATH_CHECKS: readonly Check[] = [
     "handshake-future",
     "handshakes that are yet to come: a clock went back",
     {
-      needs: ["state", "config"],
-      find: ({ state: { traffic, names, nowMs }, config }) =>
-        [...traffic].filter(([, { lastHandshakeMs }]) =>
+      needs: ["state", "traffic", "config"],
+      find: ({ state: { names }, traffic: { peers, nowMs }, config }) =>
+        [...peers].filter(([, { lastHandshakeMs }]) =>
           lastHandshakeMs !== undefined && lastHandshakeMs > nowMs + FUTURE_MS
         ).map(([key]) => ({
           node: names.get(key) ?? key,

@@ -39,6 +39,7 @@ export interface Facts {
   readonly disk: DiskFacts;
   /** What should be and what is, and the steps between them. */
   readonly state: StateFacts;
+  readonly traffic: TrafficFacts;
   readonly nodes: readonly NodeRecord[];
   readonly host: HostFacts;
   readonly links: readonly LinkFacts[];
@@ -125,9 +126,13 @@ export interface StateFacts {
     readonly code: string;
     readonly text: string;
   }[];
-  readonly traffic: ReadonlyMap<string, PeerTraffic>;
   /** Node of a key. */
   readonly names: ReadonlyMap<string, string>;
+}
+
+export interface TrafficFacts {
+  /** By public key. */
+  readonly peers: ReadonlyMap<string, PeerTraffic>;
   /** Milliseconds since 1970 when it was read. */
   readonly nowMs: number;
 }

@@ -26,7 +26,7 @@ export async function dataPlane({ space }: InSpace): Promise<string> {
   return await space.sh(`
 ip -d -o link show clusternet | sed 's/.*<\\([^>]*\\)> mtu \\([0-9]*\\).*alias \\([^ ]*\\).*/\\1 \\2 \\3/'
 ip -o address show dev clusternet | sed 's/.* inet/inet/; s/ valid.*//' | sort
-ip -4 route show table main | grep -v eth0 | grep -v veth | sort
+ip -4 route show table main | grep -v ' eth0' | grep -v veth | sort
 ip -6 route show proto 78 | sort
 cat /proc/sys/net/ipv4/ip_forward
 wg show clusternet allowed-ips | sort
