@@ -168,6 +168,35 @@ Deno.test("the chart's options are those of clusternet run that a pod leaves ope
   );
 });
 
+/** "image.tag" and its default, as JSON: an object is a value as a whole where it is empty, or Kubernetes' own. */
+function* valuesOf(
+  object: Readonly<Record<string, unknown>>,
+  above = "",
+): Generator<readonly [name: string, fallback: string]> {
+  for (const [key, value] of Object.entries(object)) {
+    const name = `${above}${key}`;
+    const isGroup = typeof value === "object" && value !== null &&
+      !Array.isArray(value) && Object.keys(value).length > 0;
+    if (name === "resources") yield [name, "_as in `values.yaml`_"];
+    else if (!isGroup) yield [name, `\`${JSON.stringify(value)}\``];
+    else yield* valuesOf({ ...value }, `${name}.`);
+  }
+}
+
+Deno.test("the chart's README has each of its values, and the default", () => {
+  const text = Deno.readTextFileSync(
+    new URL("helm/clusternet/README.md", DEPLOY),
+  );
+  const [, table = ""] = /<!-- values[^]*?-->([^]*)<!-- \/values -->/.exec(
+    text,
+  ) ?? [];
+  const rows = table.matchAll(/^\| `([\w.]+)` +\| (\S.*?) +\|/gm);
+  assert.deepEqual(
+    [...rows].map(([, name, fallback]) => [name, fallback]),
+    [...valuesOf(read("helm/clusternet/values.yaml"))],
+  );
+});
+
 Deno.test("the pods are asked on the loopback, where the agent's own default has its health", () => {
   const address = OPTIONS.find(({ name }) => name === "http-address")?.fallback;
   for (

@@ -38,17 +38,34 @@ for (const [folder, values] of PAIRS) {
   );
 }
 
-Deno.test("the chart's wireguardGo is the component wireguard-go", async () => {
-  await using own = await ownKustomization(`
-    apiVersion: kustomize.config.k8s.io/v1beta1
-    kind: Kustomization
-    resources: [../kustomize/base]
-    components: [../kustomize/components/wireguard-go]
-  `);
-  const ours = normalised(await kustomized(own.path));
-  assert.match(JSON.stringify(ours), /"mountPath":"\/run\/wireguard"/);
-  assert.deepEqual(normalised(await chart(["wireguardGo=true"])), ours);
-});
+/** Component of the kustomization, the values that give the same, and what it is for. */
+const COMPONENTS: readonly (readonly [
+  component: string,
+  values: readonly string[],
+  has: RegExp,
+])[] = [
+  ["wireguard-go", ["wireguardGo=true"], /"mountPath":"\/run\/wireguard"/],
+  ["pod-monitor", ["podMonitor.enabled=true"], /"kind":"PodMonitor"/],
+  [
+    "metrics",
+    ["options.metrics-bind-address=0.0.0.0:7840"],
+    /"hostPort":7840/,
+  ],
+];
+
+for (const [component, values, has] of COMPONENTS) {
+  Deno.test(`the chart's ${values} is the component ${component}`, async () => {
+    await using own = await ownKustomization(`
+      apiVersion: kustomize.config.k8s.io/v1beta1
+      kind: Kustomization
+      resources: [../kustomize/base]
+      components: [../kustomize/components/${component}]
+    `);
+    const ours = normalised(await kustomized(own.path));
+    assert.match(JSON.stringify(ours), has);
+    assert.deepEqual(normalised(await chart(values)), ours);
+  });
+}
 
 Deno.test("each component adds to the base what it is for, and leaves the rest as it is", async () => {
   const built = async (...names: readonly string[]): Promise<string> => {
@@ -129,6 +146,22 @@ const BAD_VALUES: readonly (readonly [set: string, says: RegExp])[] = [
     /at '\/policies\/ownNode': got string, want boolean/,
   ],
   ["env.PATH=/tmp", /at '\/env'.*'PATH'/s],
+  [
+    "podMonitor=true",
+    /at '\/podMonitor': got boolean, want object/,
+  ],
+  [
+    "podMonitor.enable=true",
+    /at '\/podMonitor': additional properties 'enable' not allowed/,
+  ],
+  [
+    "podMonitor.enabled=true,mode=service",
+    /podMonitor\.enabled=true needs mode=pods: there are no pods to monitor/,
+  ],
+  [
+    "podMonitor.enabled=true,options.metrics-bind-address=",
+    /podMonitor\.enabled=true needs options\.metrics-bind-address where Prometheus reaches it, and it is empty/,
+  ],
 ];
 
 for (const [set, says] of BAD_VALUES) {

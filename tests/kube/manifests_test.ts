@@ -6,9 +6,10 @@
  */
 
 import assert from "node:assert/strict";
+import { load } from "js-yaml";
 import type { ControlPlane } from "./control_plane.ts";
 import { withControlPlane } from "./harness.ts";
-import type { KubeApi, KubeObject } from "./kube_api.ts";
+import { conditionOf, type KubeApi, type KubeObject } from "./kube_api.ts";
 import {
   CHART,
   chart,
@@ -19,7 +20,9 @@ import {
   ownKustomization,
   PAIRS,
   podOf,
+  runTool,
 } from "./kubectl.ts";
+import { podMonitorCrd } from "./pod_monitor_crd.ts";
 import {
   agentToken,
   applyFolder,
@@ -49,6 +52,8 @@ Deno.test("a real API server takes what deploy/ gives, and the documentation's e
         () => exampleHolds(plane),
       "helm takes over what kubectl has applied, and takes it away": () =>
         helmTakesOver(plane),
+      "with the kind of Prometheus' operator it takes the PodMonitor of the component and of the chart, and no misspelt one":
+        () => takesPodMonitors(plane),
       "Kubernetes finds no fault in the types of the policies": () =>
         typesAreRight(plane),
     };
@@ -111,6 +116,88 @@ async function typesAreRight(plane: ControlPlane): Promise<void> {
       { what: `the policy ${name} is looked at` },
     );
     assert.deepEqual(status.typeChecking, {});
+  }
+}
+
+const MONITORS =
+  "/apis/monitoring.coreos.com/v1/namespaces/clusternet/podmonitors";
+
+/** As a person applies it, fields that nobody knows refused. */
+function applyStrictly(
+  plane: ControlPlane,
+  objects: readonly KubeObject[],
+): ReturnType<typeof runTool> {
+  return runTool("kubectl", [
+    ...["apply", "--server-side", "--force-conflicts", "--validate=strict"],
+    ...["--filename", "-"],
+  ], {
+    kubeconfig: plane.kubeconfig("admin", ["system:masters"]),
+    stdin: JSON.stringify(listOf(objects)),
+  });
+}
+
+async function takesPodMonitors(plane: ControlPlane): Promise<void> {
+  const { admin } = plane;
+  await using own = await ownKustomization(`
+    apiVersion: kustomize.config.k8s.io/v1beta1
+    kind: Kustomization
+    resources: [../kustomize/base]
+    components: [../kustomize/components/pod-monitor]
+  `);
+  const ours = await kustomized(own.path);
+  const before = await applyStrictly(plane, ours);
+  assert.match(before.stderr, /no matches for kind "PodMonitor"/);
+  const crd: KubeObject = load(await podMonitorCrd());
+  const { code, stderr } = await applyStrictly(plane, [crd]);
+  assert.equal(code, 0, stderr);
+  await admin.until(
+    `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${crd.metadata.name}`,
+    (kind) => conditionOf(kind, "Established")?.status === "True",
+    { what: "the API server knows the kind" },
+  );
+  await admin.until(MONITORS, () => true, { what: "and serves it" });
+  const labels = "podMonitor.labels.release=prometheus";
+  for (
+    const [objects, release] of [
+      [ours, undefined],
+      [await chart(["podMonitor.enabled=true", labels]), "prometheus"],
+    ] as const
+  ) {
+    const { code, stderr } = await applyStrictly(plane, objects);
+    assert.equal(code, 0, stderr);
+    const given = objects.find(({ kind }) => kind === "PodMonitor");
+    const { metadata, spec } = await admin.get(`${MONITORS}/clusternet`);
+    assert.equal(metadata.labels.release, release);
+    assert.deepEqual(spec, given.spec);
+    await isRefused(admin, given);
+  }
+}
+
+/** A key of the PodMonitor, and how somebody misspells it. */
+const MISSPELT: readonly (readonly [right: string, wrong: string])[] = [
+  ["podMetricsEndpoints", "podMetricEndpoints"],
+  ["sourceLabels", "sourceLabel"],
+  ["jobLabel", "joblabel"],
+];
+
+/** By the API server itself: kubectl sometimes looks before it asks. */
+async function isRefused(admin: KubeApi, given: KubeObject): Promise<void> {
+  const text = JSON.stringify(given);
+  for (const [right, wrong] of MISSPELT) {
+    assert.ok(text.includes(`"${right}"`));
+    const { status, body } = await admin.call(
+      "PATCH",
+      `${MONITORS}/clusternet?fieldManager=test&force=true&fieldValidation=Strict`,
+      {
+        body: JSON.parse(text.replace(`"${right}"`, `"${wrong}"`)),
+        type: "application/apply-patch+yaml",
+      },
+    );
+    assert.ok(status >= 400, `${status}`);
+    assert.match(
+      body.message,
+      new RegExp(`\\b${wrong}: field not declared in schema`),
+    );
   }
 }
 

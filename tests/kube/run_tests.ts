@@ -13,6 +13,7 @@ import { untilInterrupted } from "../support/interrupted.ts";
 import { needsText } from "../support/packages.ts";
 import { makeAgentImage, wantsAgentImage } from "./agent_image.ts";
 import { inOwnPlace } from "./own_place.ts";
+import { podMonitorCrd, wantsPodMonitorCrd } from "./pod_monitor_crd.ts";
 import { buildTools, goIsMissing } from "./tools.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -35,6 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
       console.log("kube: the agent's image");
       await makeAgentImage();
     }
+    if (files.some(wantsPodMonitorCrd)) await podMonitorCrd();
     const started = performance.now();
     const codes = await inTurns(
       files,

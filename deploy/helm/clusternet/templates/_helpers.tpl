@@ -26,3 +26,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 127.0.0.1:7839
 {{- end -}}
 {{- end }}
+
+{{/* Where Prometheus reaches an agent; empty: nowhere. */}}
+{{- define "clusternet.metricsAddress" -}}
+{{- if hasKey .Values.options "metrics-bind-address" -}}
+{{ index .Values.options "metrics-bind-address" }}
+{{- else if .Values.podMonitor.enabled -}}
+0.0.0.0:7840
+{{- end -}}
+{{- end }}
