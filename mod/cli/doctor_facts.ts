@@ -49,6 +49,12 @@ const STARTING_MS = 5_000;
 
 const DAY_MS = 24 * 3_600_000;
 
+/**
+ * What disturbs another part waits until that is known: the refusals of our own
+ * packets would be counted for those of the peers.
+ */
+const AFTER: Partial<Record<keyof Facts, keyof Facts>> = { paths: "probed" };
+
 export interface GatherOptions {
   readonly config: Config;
   /** Of the agent, where one runs: its kubeconfig is named there. */
@@ -84,6 +90,11 @@ export class Gatherer {
   }
 
   async #attempt(name: keyof Facts): Promise<Part<unknown>> {
+    const earlier = AFTER[name];
+    if (earlier !== undefined) {
+      await Promise.resolve(); // until all parts have begun
+      await this.#parts.get(earlier);
+    }
     const late = new AbortController();
     const deadline = clock.sleep(PART_MS, late.signal).then(() => {
       if (late.signal.aborted) return { why: "" };
@@ -148,7 +159,7 @@ export class Gatherer {
       case "firewall":
         return this.#firewall();
       case "chains":
-        return droppingChains(config.interface);
+        return droppingChains(config.interface, shim);
       case "cni":
         return worldOf(this.#options).cni.look({
           binDirs: config.cniBinDirs,
