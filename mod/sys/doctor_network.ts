@@ -6,8 +6,17 @@
  */
 
 import type { Prefix } from "../core/address.ts";
+import { KernelError } from "../core/errors.ts";
+import { AF_INET, AF_INET6 } from "../wire/family.ts";
 import { decodeLink, dumpLinks, type LinkRecord } from "../wire/link.ts";
 import { NETLINK_ROUTE, type Request } from "../wire/netlink.ts";
+import { NETLINK_NETFILTER, NFPROTO_INET } from "../wire/nfnetlink.ts";
+import {
+  decodeChain,
+  decodeTable,
+  dumpAllChains,
+  dumpTables,
+} from "../wire/nftables.ts";
 import {
   decodePolicyRule,
   dumpPolicyRules,
@@ -16,6 +25,7 @@ import {
 import { decodeRoute, dumpRoutes, tableName } from "../wire/route.ts";
 import { mustOutput } from "./command_output.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
+import { isMissing } from "./nftables.ts";
 import type { Shim } from "./shim.ts";
 
 /** Milliseconds for a command that reads. */
@@ -85,12 +95,15 @@ export async function findRules(shim: Shim): Promise<readonly PolicyRule[]> {
 }
 
 /** One that changed all the while will do: a person looks at it. */
-async function dump<T>(shim: Shim, { request, what, decode }: {
+async function dump<T>(shim: Shim, options: {
+  /** Default: NETLINK_ROUTE. */
+  readonly protocol?: number;
   readonly request: Request;
   readonly what: string;
   readonly decode: (payload: Uint8Array) => T | undefined;
 }): Promise<readonly T[]> {
-  using socket = new NetlinkSocket(shim, NETLINK_ROUTE);
+  const { protocol = NETLINK_ROUTE, request, what, decode } = options;
+  using socket = new NetlinkSocket(shim, protocol);
   return (await socket.dump(request, what, decode)).values;
 }
 
@@ -103,28 +116,54 @@ export async function iptablesForward(): Promise<string> {
   }
 }
 
-/**
- * Chains of nftables, not iptables' own, that drop by policy what is forwarded.
- *
- * @throws {Error} where there is no nft(8)
- */
+/** As nft(8) calls the families whose packets are forwarded, by NFPROTO_…. */
+const FAMILIES: Readonly<Record<number, string>> = {
+  [NFPROTO_INET]: "inet",
+  [AF_INET]: "ip",
+  [AF_INET6]: "ip6",
+};
+
+/** Chains of nftables, not iptables' own, that drop by policy what is forwarded. */
 export async function droppingChains(
   ours: string,
+  shim: Shim,
 ): Promise<readonly string[]> {
-  const said = await mustOutput(["nft", "list", "chains"], READ);
-  const found: string[] = [];
-  let table = "";
-  let chain = "";
-  for (const line of said.split("\n")) {
-    table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
-    chain = /^\s+chain (\S+) \{/.exec(line)?.[1] ?? chain;
-    const drops = /hook forward\b.*policy drop/.test(line);
-    const iptables = /^ip6? filter$/.test(table) && chain === "FORWARD";
-    if (drops && !iptables && table !== `inet ${ours}`) {
-      found.push(`${table} ${chain}`);
-    }
+  try {
+    const tables = await dump(shim, {
+      protocol: NETLINK_NETFILTER,
+      request: dumpTables(),
+      what: "list nftables' tables",
+      decode: decodeTable,
+    });
+    const asleep = tables.filter(({ dormant }) => dormant).map(tableText);
+    const chains = await dump(shim, {
+      protocol: NETLINK_NETFILTER,
+      request: dumpAllChains(),
+      what: "list nftables' chains",
+      decode: decodeChain,
+    });
+    return chains.flatMap(({ family, table: name, chain }) => {
+      const table = tableText({ family, name });
+      const iptables = /^ip6? filter$/.test(table) && chain.name === "FORWARD";
+      const drops = chain.hook === "forward" && chain.policy === "drop" &&
+        FAMILIES[family] !== undefined;
+      return drops && !iptables && table !== `inet ${ours}` &&
+          !asleep.includes(table)
+        ? [`${table} ${chain.name}`]
+        : [];
+    });
+  } catch (error) {
+    // A kernel without nf_tables has no chains of it.
+    if (error instanceof KernelError && isMissing(error.errno)) return [];
+    throw error;
   }
-  return found;
+}
+
+function tableText({ family, name }: {
+  readonly family: number;
+  readonly name: string;
+}): string {
+  return `${FAMILIES[family] ?? family} ${name}`;
 }
 
 /** Does one packet of so many bytes, IP header included, come back unbroken? */

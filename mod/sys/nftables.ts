@@ -195,7 +195,7 @@ async function readTable(
  * nfnetlink without nf_tables says EINVAL (net/netfilter/nfnetlink.c,
  * nfnetlink_rcv_msg), a kernel without nfnetlink EPROTONOSUPPORT.
  */
-function isMissing(errno: number): boolean {
+export function isMissing(errno: number): boolean {
   const { EINVAL, EOPNOTSUPP, EPROTONOSUPPORT } = ERRNO;
   return [EINVAL, EOPNOTSUPP, EPROTONOSUPPORT].some((one) => one === errno);
 }

@@ -89,6 +89,11 @@ export function dumpChains(): Request {
   return inet(NFT_MSG_GETCHAIN, NLM_F_DUMP, () => {});
 }
 
+/** The chains of all tables of all families. */
+export function dumpAllChains(): Request {
+  return bare(NFT_MSG_GETCHAIN, NLM_F_DUMP);
+}
+
 /** The rules of one table, chain by chain, in their order. */
 export function dumpRules(table: string): Request {
   return inet(NFT_MSG_GETRULE, NLM_F_DUMP, (out) => {
@@ -191,18 +196,21 @@ export function decodeTable(payload: Uint8Array): TableHead {
 }
 
 export interface ChainRecord {
+  /** NFPROTO_… */
+  readonly family: number;
   readonly table: string;
   readonly chain: Omit<Chain, "rules">;
 }
 
 /** @throws {SyntaxError} when it is no NFT_MSG_NEWCHAIN message */
 export function decodeChain(payload: Uint8Array): ChainRecord {
-  const { attributes } = openMessage(payload, "chain");
+  const { family, attributes } = openMessage(payload, "chain");
   const hook = attributes.nest(NFTA_CHAIN_HOOK);
   const number = hook && readBe32(hook, NFTA_HOOK_HOOKNUM);
   const priority = hook && readBe32(hook, NFTA_HOOK_PRIORITY);
   const policy = readBe32(attributes, NFTA_CHAIN_POLICY);
   return {
+    family,
     table: named(attributes, NFTA_CHAIN_TABLE, "chain"),
     chain: {
       name: named(attributes, NFTA_CHAIN_NAME, "chain"),

@@ -154,6 +154,13 @@ export const BREAKS_BESIDE_AGENT: readonly Break[] = [
     mends: "nft delete table inet filter",
   },
   {
+    code: "forward-chain",
+    says: /chain ip6 other out drops/,
+    breaks:
+      "nft add table ip6 other; nft 'add chain ip6 other out { type filter hook forward priority 10; policy drop; }'",
+    mends: "nft delete table ip6 other",
+  },
+  {
     code: "forward-drop",
     says: /drops what is forwarded .*10\.0\.\d+\.0\/24/,
     breaks:

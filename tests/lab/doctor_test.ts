@@ -33,7 +33,6 @@ nft add rule inet walled input udp dport 7838 drop`;
 const NEEDS_PROGRAM = Object.fromEntries(
   Object.entries({
     dmesg: ["denials"],
-    nft: ["forward-chain"],
     ping: ["mtu-black-hole"],
     systemctl: ["network-manager", "networkd"],
   }).flatMap(([program, codes]) =>
