@@ -9,7 +9,13 @@ import { dirname } from "node:path";
 import { CNI_PLUGINS, LEASES_DIRECTORY } from "../core/cni.ts";
 import type { Config } from "../core/config.ts";
 import { errorText } from "../core/errors.ts";
-import type { Facts, Gathered, Part, StateFacts } from "../doctor/facts.ts";
+import type {
+  Facts,
+  Gathered,
+  Part,
+  Probed,
+  StateFacts,
+} from "../doctor/facts.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { systemClock as clock } from "../sys/clock.ts";
 import { findDenials } from "../sys/denials.ts";
@@ -37,7 +43,7 @@ import { Rtnetlink } from "../sys/rtnetlink.ts";
 import type { Shim } from "../sys/shim.ts";
 import { ProcSysctl } from "../sys/sysctl.ts";
 import { KernelWireGuard } from "../sys/wireguard_kernel.ts";
-import { measurePaths, probePeers } from "./doctor_paths.ts";
+import { downOf, measurePaths, probePeers } from "./doctor_paths.ts";
 import { findProxy } from "./doctor_proxy.ts";
 import { findState, findTraffic, worldOf } from "./doctor_state.ts";
 
@@ -182,7 +188,12 @@ export class Gatherer {
       case "files":
         return findFiles(agent?.pid, shim);
       case "paths":
-        return await measurePaths(await this.#need("state"));
+        return await measurePaths(await this.#need("state"), {
+          down: downOf(
+            await this.#parts.get("probed") as Part<Probed> | undefined,
+          ),
+          shim,
+        });
       case "proxy":
         return findProxy(processes.kubeProxy, () => this.#api());
       case "resolvers":

@@ -5,24 +5,39 @@
  * @module
  */
 
-import { firstAddress } from "../core/address.ts";
+import { firstAddress, parseAddress } from "../core/address.ts";
 import { OVERHEAD } from "../core/desired.ts";
 import { parseSocketAddress } from "../core/option_values.ts";
-import type { PathFacts, Probed, StateFacts } from "../doctor/facts.ts";
+import type { Peer } from "../core/state.ts";
+import type { Part, PathFacts, Probed, StateFacts } from "../doctor/facts.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { unreachableCount } from "../sys/doctor_machine.ts";
-import { largestThatComesBack, pingComesBack } from "../sys/doctor_network.ts";
 import { TcpProbe } from "../sys/probe.ts";
 import type { Shim } from "../sys/shim.ts";
+import { SizedProbe } from "../sys/sized_probe.ts";
 
 /** Bytes of a packet that every path carries. */
 const SMALL = 84;
 
-/** Seconds for the first answer: a handshake that is lost is sent again after 5. */
-const FIRST_SECONDS = 6;
+/** Milliseconds for the first answer: a handshake that is lost is sent again after 5 s. */
+const FIRST_MS = 6_000;
+
+/** Bytes (WireGuard paper, 5.4.6). */
+const FILL = 16;
 
 /** Peers whose path is measured: a big cluster is not flooded. */
 const PATHS = 8;
+
+/** Names of the Nodes that gave no answer. */
+export function downOf(
+  probed: Part<Probed> | undefined,
+): ReadonlySet<string> {
+  if (probed === undefined || "why" in probed) return new Set();
+  return new Set(
+    probed.value.status.peers.filter(({ state }) => state === "down")
+      .map(({ node }) => node ?? ""),
+  );
+}
 
 /** Has the agent ask every peer, and those that are down outside of the tunnel. */
 export async function probePeers(
@@ -43,26 +58,57 @@ export async function probePeers(
   return { status, unreachable, dark };
 }
 
-/** @throws {Error} where there is no link, or no ping(8) */
+/**
+ * @param down Nodes that are known to give no answer: none is waited for
+ * @throws {Error} where there is no link, or no peer that says whether anything comes through
+ */
 export async function measurePaths(
   { have, want, names }: StateFacts,
+  { down, shim }: { readonly down: ReadonlySet<string>; readonly shim: Shim },
 ): Promise<readonly PathFacts[]> {
   const full = have.link?.mtu;
   if (full === undefined) throw new Error("there is no link");
   const peers = [...want.peers?.values() ?? []].slice(0, PATHS);
-  return await Promise.all(peers.map(async (peer) => {
-    const [prefix] = peer.allowedIps;
-    const address = prefix === undefined ? "" : String(firstAddress(prefix));
-    const small = await pingComesBack(address, SMALL, FIRST_SECONDS);
-    const largest = small ? await largestThatComesBack(address, full) : null;
-    const overIpv6 = peer.endpoint?.startsWith("[") ?? false;
-    const outside = parseSocketAddress(peer.endpoint ?? "")?.hostname ?? "";
-    const hole = largest !== null && largest < full;
-    const overhead = OVERHEAD[overIpv6 ? 6 : 4];
-    const underlay = hole && await pingComesBack(outside, SMALL)
-      ? await largestThatComesBack(outside, full + overhead)
-      : null;
+  const paths = await Promise.all(peers.map(async (peer) => {
     const node = names.get(peer.publicKey) ?? peer.publicKey;
-    return { node, address, full, small, largest, underlay, overIpv6 };
+    const firstMs = down.has(node) ? 0 : FIRST_MS;
+    return { node, ...await measurePath(peer, { full, firstMs, shim }) };
   }));
+  if (paths.length > 0 && !paths.some(({ small }) => small)) {
+    throw new Error(
+      `no answer from ${
+        paths.map(({ node }) => node).join(", ")
+      }, whatever the size: down, or their firewalls drop UDP that nobody waits for`,
+    );
+  }
+  return paths;
+}
+
+async function measurePath(
+  peer: Peer,
+  { full, firstMs, shim }: {
+    readonly full: number;
+    readonly firstMs: number;
+    readonly shim: Shim;
+  },
+): Promise<Omit<PathFacts, "node">> {
+  const overIpv6 = peer.endpoint?.startsWith("[") ?? false;
+  const [prefix] = peer.allowedIps;
+  const none = { full, small: false, largest: null, underlay: null, overIpv6 };
+  if (prefix === undefined) return { ...none, address: "" };
+  const address = firstAddress(prefix);
+  const inside = new SizedProbe(shim, address);
+  const small = await inside.comesThrough(SMALL, firstMs);
+  if (!small) return { ...none, address };
+  const largest = await inside.largest(full);
+  const hole = largest !== null && largest < full;
+  const outside = parseSocketAddress(peer.endpoint ?? "")?.hostname;
+  if (!hole || outside === undefined) {
+    return { ...none, address, small, largest };
+  }
+  // WireGuard fills packets up to 16 bytes: the path carries one of these.
+  const least = largest + OVERHEAD[overIpv6 ? 6 : 4];
+  const underlay = await new SizedProbe(shim, parseAddress(outside))
+    .largestOf(Array.from({ length: FILL + 1 }, (_, more) => least + more));
+  return { ...none, address, small, largest, underlay };
 }

@@ -55,6 +55,8 @@ export const ERRNO = {
   EADDRINUSE: 98,
   ENETDOWN: 100,
   ENOBUFS: 105,
+  ECONNREFUSED: 111,
+  EHOSTUNREACH: 113,
 } as const;
 
 /** The messages of an error and of its causes, outermost first, joined by ": ". */

@@ -139,16 +139,8 @@ export const PATH_CHECKS: readonly Check[] = [
           sentence:
             `Packets of more than ${first.largest} bytes do not come through to ${first.node} (the link takes ${first.full}): the path carries ${carries} bytes, less than the network card says`,
           evidence: [
-            seen(
-              `ping -c 1 -M do -s ${first.full - ICMP_BYTES} ${first.address}`,
-              "100% packet loss",
-            ),
-            seen(
-              `ping -c 1 -M do -s ${
-                first.largest - ICMP_BYTES
-              } ${first.address}`,
-              "1 received",
-            ),
+            seen(pingText(first.address, first.full), "no answer"),
+            seen(pingText(first.address, first.largest), "answered"),
           ],
           cure:
             `--mtu ${carries} of the agent, on all nodes (CLUSTERNET_MTU=${carries} in /etc/clusternet/clusternet.env; now ${config.mtu}); or let the path carry more`,
@@ -158,8 +150,11 @@ export const PATH_CHECKS: readonly Check[] = [
   ),
 ];
 
-/** IPv4 and ICMP headers around what `ping -s` counts. */
-export const ICMP_BYTES = 28;
+/** A packet of so many bytes: IP and ICMP headers are around what `ping -s` counts. */
+function pingText(address: string, bytes: number): string {
+  const headers = address.includes(":") ? 48 : 28;
+  return `ping -c 1 -M do -s ${bytes - headers} ${address}`;
+}
 
 function down({ status }: Facts["probed"]): readonly PeerStatus[] {
   return status.peers.filter(({ state }) => state === "down");

@@ -1,6 +1,6 @@
 /**
- * What a diagnosis reads of the network: all links, routes and policy rules, the
- * firewalls, and which sizes of packets come back.
+ * What a diagnosis reads of the network: all links, routes and policy rules, and
+ * the firewalls.
  *
  * @module
  */
@@ -27,18 +27,6 @@ import { mustOutput } from "./command_output.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 import { isMissing } from "./nftables.ts";
 import type { Shim } from "./shim.ts";
-
-/** Milliseconds for a command that reads. */
-const READ_MS = 3_000;
-
-/** Seconds for which an answer to a ping is waited for. */
-const PING_SECONDS = 1;
-
-/** Pings that are under way at once. */
-const AT_ONCE = 16;
-
-/** Bytes: every path carries so much (RFC 791; RFC 8200 has 1280). */
-const LEAST = 576;
 
 export type FoundLink = Omit<LinkRecord, "index">;
 
@@ -107,10 +95,15 @@ async function dump<T>(shim: Shim, options: {
   return (await socket.dump(request, what, decode)).values;
 }
 
+/** Milliseconds. */
+const IPTABLES_MS = 3_000;
+
 /** "": there is no iptables(8), or it may not be asked. */
 export async function iptablesForward(): Promise<string> {
   try {
-    return await mustOutput(["iptables", "-S", "FORWARD"], READ);
+    return await mustOutput(["iptables", "-S", "FORWARD"], {
+      timeoutMs: IPTABLES_MS,
+    });
   } catch {
     return "";
   }
@@ -165,57 +158,3 @@ function tableText({ family, name }: {
 }): string {
   return `${FAMILIES[family] ?? family} ${name}`;
 }
-
-/** Does one packet of so many bytes, IP header included, come back unbroken? */
-export async function pingComesBack(
-  address: string,
-  bytes: number,
-  seconds = PING_SECONDS,
-): Promise<boolean> {
-  const headers = address.includes(":") ? 48 : 28;
-  const size = String(Math.max(0, bytes - headers));
-  const line = [
-    ...["ping", "-n", "-c", "1", "-W", String(seconds)],
-    ...["-M", "do", "-s", size, address],
-  ];
-  try {
-    await mustOutput(line, { timeoutMs: seconds * 1_000 + 1_000 });
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith("there is no ")) {
-      throw error;
-    }
-    return false;
-  }
-}
-
-/**
- * The largest packet that comes back, between what every path carries and
- * `most`; several sizes at once, as every lost one costs a second.
- *
- * @returns `null`: not even the smallest does
- */
-export async function largestThatComesBack(
-  address: string,
-  most: number,
-): Promise<number | null> {
-  if (await pingComesBack(address, most)) return most;
-  let low = LEAST;
-  let high = most;
-  if (!await pingComesBack(address, low)) return null;
-  while (high - low > 1) {
-    const step = Math.max(1, Math.ceil((high - low) / AT_ONCE));
-    const sizes: number[] = [];
-    for (let size = low + step; size < high; size += step) sizes.push(size);
-    const back = await Promise.all(
-      sizes.map((size) => pingComesBack(address, size)),
-    );
-    const good = sizes.filter((_, at) => back[at]);
-    const floor = Math.max(low, ...good);
-    high = Math.min(high, ...sizes.filter((size) => size > floor));
-    low = floor;
-  }
-  return low;
-}
-
-const READ = { timeoutMs: READ_MS };

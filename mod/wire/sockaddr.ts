@@ -31,7 +31,7 @@ const ENDPOINT = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/;
  * @param endpoint as `endpointText()` spells it
  * @throws {SyntaxError} when it is spelt otherwise
  */
-export function encodeSockaddr(endpoint: string): Uint8Array {
+export function encodeSockaddr(endpoint: string): Uint8Array<ArrayBuffer> {
   const [, v6, v4, portText] = ENDPOINT.exec(endpoint) ?? [];
   const port = Number(portText);
   if (!(port <= 0xffff)) {

@@ -33,7 +33,6 @@ nft add rule inet walled input udp dport 7838 drop`;
 const NEEDS_PROGRAM = Object.fromEntries(
   Object.entries({
     dmesg: ["denials"],
-    ping: ["mtu-black-hole"],
     systemctl: ["network-manager", "networkd"],
   }).flatMap(([program, codes]) =>
     codes.map((code) => [code, `there is no ${program} on this machine`])
@@ -125,18 +124,37 @@ labTest(
     assert.match(findings[0]?.cure ?? "", /^--mtu 1400 of the agent/);
     await lab.underlay.sh(`ip link set ${other.plan.port} mtu 1500`);
     const mended = await doctor(node, ["--only", "mtu-black-hole"]);
-    assert.deepEqual(mended.findings, []);
+    assert.deepEqual([mended.findings, mended.notMade], [[], []]);
+    // As firewalld does; then as others do.
+    await other.space.sh(`nft add table inet walled
+nft 'add chain inet walled input { type filter hook input priority 0; }'
+nft add rule inet walled input udp dport 9 reject with icmpx admin-prohibited`);
+    const refused = await doctor(node, ["--only", "mtu-black-hole"]);
+    assert.deepEqual([refused.findings, refused.notMade], [[], []]);
+    await other.space.sh(`nft flush chain inet walled input
+nft add rule inet walled input udp dport 9 drop`);
+    const { findings: none, notMade } = await doctor(node, [
+      ...["--only", "mtu-black-hole"],
+    ]);
+    assert.deepEqual(none, []);
+    assert.match(
+      notMade[0]?.why ?? "",
+      /^no answer from n2, whatever the size: .* drop UDP/,
+    );
   },
 );
 
 labTest(
-  "doctor tells a peer that refuses from one that is filtered and from one that is off",
-  { nodes: 2 },
+  "doctor tells a peer that refuses from one that is filtered and from one that is off, while another one answers",
+  { nodes: 3 },
   async (lab) => {
     const { node, other } = await sceneOf(lab);
+    // The third refuses the packets by which its path is measured.
     const only = ["--only", "peer-refused,peer-silent"];
     await other.space.sh(WALLED);
-    const filtered = await doctor(node, only);
+    const filtered = await doctor(node, [
+      ...["--only", "peer-refused,peer-silent,mtu-black-hole"],
+    ]);
     assert.deepEqual(filtered.findings.map(({ code }) => code), [
       "peer-silent",
     ]);
