@@ -34,6 +34,10 @@ export interface HostSettings {
 export interface AgentStart {
   readonly flags: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Under which Nodes publish their keys. Default: one of this host's own. */
+  readonly annotation?: string;
+  /** Default: the agent of `agentProgram()`. */
+  readonly program?: readonly string[];
 }
 
 /** Under which a host publishes its key. */
@@ -137,15 +141,17 @@ mount --bind ${folder}/hosts /etc/hosts`,
     throw new Error(`Cannot find the agent of ${this.name}: it does not run`);
   }
 
-  command({ flags }: AgentStart): readonly string[] {
+  command(start: AgentStart): readonly string[] {
+    const { annotation = annotationOf(this.name), flags } = start;
+    const { program = agentProgram() } = start;
     const { plan, wireguard } = this.settings;
     return this.space.command([
-      ...agentProgram(),
+      ...program,
       ...["run", "--node-name", this.name],
       ...["--cluster-cidr", plan.clusterCidrs.join(",")],
       ...["--private-key-file", `${nodeDir(this.plan)}/state/private.key`],
       ...["--cni-conf-file", `${nodeDir(this.plan)}/net.d/10-cn.conflist`],
-      ...["--annotation", annotationOf(this.name)],
+      ...["--annotation", annotation],
       ...["--backend", wireguard.backend],
       ...flags,
     ]);

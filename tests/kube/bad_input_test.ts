@@ -34,6 +34,7 @@ import { pause } from "../lab/harness.ts";
 import { LASTS_MS } from "../../mod/core/troubles.ts";
 import { newFolder, tellLogs } from "./harness.ts";
 import { Hosts } from "./hosts.ts";
+import { tellsPeersDown } from "./peers_down.ts";
 import type { KubeObject } from "./kube_api.ts";
 
 const CASES = [...FORBIDDEN, ...CREDENTIALS, ...AWAY, ...POD_CIDRS];
@@ -72,7 +73,8 @@ Deno.test("what is wrong with a cluster is one sentence, and costs the data plan
   );
   await using hosts = await Hosts.start({
     folder,
-    count: CASES.length + 1,
+    // And one for --once, two that are peers.
+    count: CASES.length + 3,
     flags: {
       "kube-controller-manager": CONTROLLER_FLAGS,
       "kube-apiserver": { "tls-sni-cert-key": `${pair.join()}:${OWN_NAME}` },
@@ -106,7 +108,14 @@ Deno.test("what is wrong with a cluster is one sentence, and costs the data plan
     ...SIDE_BY_SIDE,
     fn: () => onceSaysIt(hosts),
   });
-  const passed = await Promise.all([...steps, once]);
+  const hostsOfPair = [await hosts.boot(), await hosts.boot()] as const;
+  const peersDown = t.step({
+    name:
+      "an agent whose pods get no answer from a Node says from which, and that they do again",
+    ...SIDE_BY_SIDE,
+    fn: () => tellsPeersDown(hosts, hostsOfPair),
+  });
+  const passed = await Promise.all([...steps, once, peersDown]);
   if (passed.includes(false)) tellLogs(folder);
 });
 

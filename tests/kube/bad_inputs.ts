@@ -37,7 +37,7 @@ export interface BadInput {
 export const ROLE = "clusternet";
 
 /** By a kubeconfig, as that user. */
-async function byCertificate(
+export async function byCertificate(
   hosts: Hosts,
   host: AgentHost,
   user = `agent:${host.name}`,

@@ -43,7 +43,7 @@ export async function eventsOf(
   );
 }
 
-async function eventLike(
+export async function eventLike(
   hosts: Hosts,
   host: AgentHost,
   { type, fits }: {

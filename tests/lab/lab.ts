@@ -172,13 +172,15 @@ function urlHost(address: string): string {
 /**
  * The same program as in production: `$LAB_AGENT` where it is set ("/usr/local/bin/clusternet",
  * say), else this tree, offline.
+ *
+ * @param flags of Deno, which only this tree can have
  */
-export function agentProgram(): readonly string[] {
+export function agentProgram(flags: readonly string[] = []): readonly string[] {
   const given = Deno.env.get("LAB_AGENT") ?? "";
-  if (given !== "") return given.split(" ");
+  if (given !== "" && flags.length === 0) return given.split(" ");
   return [
     Deno.execPath(),
-    ...["run", "--cached-only", "--no-prompt", "--quiet", V8_FLAGS],
+    ...["run", "--cached-only", "--no-prompt", "--quiet", V8_FLAGS, ...flags],
     ...PERMISSIONS,
     fileURLToPath(new URL("../../main.ts", import.meta.url)),
   ];
