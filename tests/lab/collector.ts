@@ -9,6 +9,8 @@ import { Child } from "./exec.ts";
 import type { LabNode } from "./node.ts";
 
 export interface CollectedSpan {
+  /** In which it was sent. */
+  readonly encoding: "json" | "protobuf";
   /** Who opened it: "clusternet", or "deno" itself. */
   readonly scope: string;
   readonly name: string;

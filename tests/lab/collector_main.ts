@@ -1,6 +1,6 @@
 /**
- * A collector of traces as a program in a node's namespace: takes OTLP over HTTP
- * as JSON (OTEL_EXPORTER_OTLP_PROTOCOL=http/json) and prints each span as a line.
+ * A collector of traces as a program in a node's namespace: takes OTLP over HTTP,
+ * in protobuf or as JSON, and prints each span as a line.
  * A second port is that of a collector which takes every connection and never
  * says a word.
  *
@@ -11,6 +11,7 @@
 
 import { parseArgs } from "node:util";
 import type { CollectedSpan } from "./collector.ts";
+import { traceRequest } from "./otlp_protobuf.ts";
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +22,10 @@ const { values } = parseArgs({
 
 const LOOPBACK = "127.0.0.1";
 
-/** opentelemetry-proto, trace/v1/trace.proto as JSON: what is read of it */
+/** OTLP 1.0, "Binary Protobuf Encoding" */
+const PROTOBUF = "application/x-protobuf";
+
+/** opentelemetry-proto, trace/v1/trace.proto as JSON: what is read of it. In protobuf nothing is sent that is empty, or 0. */
 interface Traces {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: readonly Attribute[] };
@@ -35,12 +39,12 @@ interface Traces {
 interface OtlpSpan {
   readonly traceId: string;
   readonly spanId: string;
-  readonly parentSpanId: string;
+  readonly parentSpanId?: string;
   readonly name: string;
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
-  readonly attributes: readonly Attribute[];
-  readonly status: { readonly code: number; readonly message: string };
+  readonly attributes?: readonly Attribute[];
+  readonly status?: { readonly code?: number; readonly message?: string };
 }
 
 interface Attribute {
@@ -50,7 +54,7 @@ interface Attribute {
 
 /** 64-bit integers are strings in JSON. */
 function valuesOf(
-  attributes: readonly Attribute[],
+  attributes: readonly Attribute[] = [],
 ): CollectedSpan["attributes"] {
   return Object.fromEntries(attributes.map(({ key, value }) => {
     const [[kind, one] = ["", ""]] = Object.entries(value);
@@ -58,21 +62,27 @@ function valuesOf(
   }));
 }
 
-function* spansOf({ resourceSpans }: Traces): Generator<CollectedSpan> {
+function* spansOf(
+  { resourceSpans }: Traces,
+  encoding: CollectedSpan["encoding"],
+): Generator<CollectedSpan> {
   for (const { resource, scopeSpans } of resourceSpans) {
     for (const { scope, spans } of scopeSpans) {
       for (const span of spans) {
         yield {
+          encoding,
           scope: scope.name,
           name: span.name,
           trace: span.traceId,
           id: span.spanId,
-          parent: span.parentSpanId,
+          parent: span.parentSpanId ?? "",
           milliseconds: Number(
             BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano),
           ) /
             1e6,
-          error: span.status.code === 2 ? span.status.message : undefined,
+          error: span.status?.code === 2
+            ? span.status.message ?? ""
+            : undefined,
           attributes: valuesOf(span.attributes),
           resource: valuesOf(resource.attributes),
         };
@@ -88,13 +98,22 @@ Deno.serve(
     onListen: () => console.log("ready"),
   },
   async (request) => {
-    const body: unknown = await request.json();
+    const type = request.headers.get("content-type") ?? "";
+    const bytes = await request.bytes();
+    const isProtobuf = type === PROTOBUF;
     if (new URL(request.url).pathname === "/v1/traces") {
-      for (const span of spansOf(body as Traces)) {
+      const body = isProtobuf
+        ? traceRequest(bytes)
+        : JSON.parse(new TextDecoder().decode(bytes));
+      const encoding = isProtobuf ? "protobuf" : "json";
+      for (const span of spansOf(body as Traces, encoding)) {
         console.log(`span ${JSON.stringify(span)}`);
       }
     }
-    return Response.json({});
+    // An empty message is one of no bytes.
+    return isProtobuf
+      ? new Response(null, { headers: { "content-type": PROTOBUF } })
+      : Response.json({});
   },
 );
 

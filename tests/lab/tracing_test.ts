@@ -1,6 +1,6 @@
 /**
- * Traces of real agents, sent by Deno itself to a collector in their node, or to
- * one that is not there.
+ * Traces of real agents, sent in protobuf by Deno itself to a collector in their
+ * node, or to one that is not there.
  *
  * @module
  */
@@ -16,14 +16,13 @@ import { eventually, labTest, patience, settled } from "./harness.ts";
 import type { Lab } from "./lab.ts";
 import type { LabNode } from "./node.ts";
 
-/** What the launcher sets too, and sending five times a second. */
+/** What the launcher sets too, and sending five times a second; in protobuf, as is the default. */
 const TRACING = {
   OTEL_DENO: "true",
   OTEL_DENO_CONSOLE: "ignore",
   OTEL_DENO_METRICS: "false",
   OTEL_SERVICE_NAME: "clusternet",
   OTEL_EXPORTER_OTLP_TIMEOUT: "500",
-  OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
   OTEL_BSP_SCHEDULE_DELAY: "200",
 };
 
@@ -86,6 +85,7 @@ async function sendsFirstTurn(collector: Collector, lab: Lab): Promise<void> {
       ),
     patience(10_000),
   );
+  assert.equal(turn.encoding, "protobuf");
   assert.equal(turn.parent, "");
   assert.equal(turn.attributes["k8s.node.name"], "n1");
   assert.equal(turn.resource["service.name"], "clusternet");

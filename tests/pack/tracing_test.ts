@@ -31,6 +31,7 @@ labTest(
         () => Promise.resolve(collector.spans().find(isTurn)),
         patience(10_000),
       );
+      assert.equal(turn.encoding, "json");
       assert.equal(turn.resource["service.name"], "clusternet");
       await node.stopAgent();
       const before = collector.child.lines.length;
