@@ -5,21 +5,31 @@
  * @module
  */
 
-import type { ClusterView } from "../core/cluster_view.ts";
-import { type ClusterViewOptions, gatherCluster } from "./cluster_view.ts";
+import { countText } from "../view/units.ts";
+import {
+  type ClusterViewOptions,
+  gatherCluster,
+  type Progress,
+} from "./cluster_view.ts";
 import { progress } from "./terminal.ts";
 
 /** @throws {FatalError} one sentence: the cluster cannot be asked, or is another one */
 export async function askCluster(
-  options: Omit<ClusterViewOptions, "signal" | "progress">,
-): Promise<ClusterView> {
+  options: Omit<ClusterViewOptions, "signal" | "progress"> & {
+    /** Ctrl-C ends the process. */
+    readonly signal?: AbortSignal;
+  },
+  begin: Parameters<typeof gatherCluster>[1],
+): Promise<void> {
   using _said = progress("asking the API server…");
-  return await gatherCluster({
-    ...options,
-    // Ctrl-C ends the process.
-    signal: new AbortController().signal,
-    progress: (asked, nodes) => {
-      progress(`asked ${asked} of ${nodes} Nodes…`);
-    },
-  });
+  const { signal = new AbortController().signal, ...rest } = options;
+  await gatherCluster({
+    ...{ ...rest, signal },
+    progress: (now) => void progress(progressText(now)),
+  }, begin);
+}
+
+export function progressText({ asked, nodes, silent }: Progress): string {
+  const text = `asked ${countText(asked)} of ${countText(nodes)} agents…`;
+  return silent === 0 ? text : `${text} ${countText(silent)} gave no answer`;
 }

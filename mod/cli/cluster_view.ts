@@ -5,14 +5,11 @@
  * @module
  */
 
-import type {
-  ClusterView,
-  NodeAnswer,
-  NodeView,
-} from "../core/cluster_view.ts";
+import type { ClusterHead } from "../core/cluster_view.ts";
 import { forEachFew } from "../core/each.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
+import type { NodeAnswer } from "../core/opinion.ts";
 import { notAStatus, type Status } from "../core/status.ts";
 import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import type { KubeAccess } from "../sys/kube_access.ts";
@@ -27,11 +24,17 @@ import {
   serverOf,
 } from "../sys/kube_pods.ts";
 
-/** Agents that are asked at once. */
-const AT_ONCE = 16;
+/** Agents that are asked at once: more of many, for each waits for its peers for seconds. */
+const AT_ONCE = { least: 16, most: 64 };
+
+/** As many Nodes as one more is asked at once for. */
+const NODES_EACH = 40;
 
 /** Milliseconds for one Node. */
 const NODE_MS = 20_000;
+
+/** Milliseconds more for each Node of the cluster: an answer speaks of all, and many come at once. */
+const MORE_MS = 10;
 
 /** Milliseconds for the lists. */
 const LIST_MS = 30_000;
@@ -48,25 +51,49 @@ export interface ClusterViewOptions {
   /** Let each agent probe its peers first. */
   readonly probe: boolean;
   readonly signal: AbortSignal;
-  /** Told how many of how many have been asked. */
-  readonly progress?: (asked: number, nodes: number) => void;
+  readonly progress?: (progress: Progress) => void;
 }
 
-/** @throws {FatalError} one sentence: the cluster cannot be asked, or is another one */
+export interface Progress {
+  readonly nodes: number;
+  readonly asked: number;
+  /** Of those that were asked. */
+  readonly silent: number;
+}
+
+/** What is done with each answer, as it comes; until then that place asks nobody else. */
+export type Take = (node: string, answer: NodeAnswer) => void | Promise<void>;
+
+/**
+ * Each answer speaks of every Node: nothing is kept here.
+ *
+ * @param begin told of all Nodes before the first is asked
+ * @throws {FatalError} one sentence: the cluster cannot be asked, or is another one
+ */
 export async function gatherCluster(
   options: ClusterViewOptions,
-): Promise<ClusterView> {
+  begin: (head: ClusterHead, nodes: readonly NodeRecord[]) => Take,
+): Promise<void> {
   const { annotation, signal } = options;
   using cluster = await openCluster(options);
-  const { nodes, server } = cluster;
-  const views: NodeView[] = [];
-  await forEachFew(nodes, { atOnce: AT_ONCE, signal }, async (node) => {
-    const answer = await askForStatus(cluster, node, options);
-    views.push({ node, answer });
-    options.progress?.(views.length, nodes.length);
+  const { server } = cluster;
+  const nodes = cluster.nodes.toSorted((a, b) => a.name < b.name ? -1 : 1);
+  const take = begin({ server, time: utcNow(), annotation }, nodes);
+  const withinMs = NODE_MS + MORE_MS * nodes.length;
+  let asked = 0;
+  let silent = 0;
+  await forEachFew(nodes, { atOnce: atOnce(nodes), signal }, async (node) => {
+    const answer = await askForStatus(cluster, node, { ...options, withinMs });
+    asked++;
+    if (answer.kind === "none") silent++;
+    options.progress?.({ asked, nodes: nodes.length, silent });
+    await take(node.name, answer);
   });
-  views.sort((a, b) => a.node.name < b.node.name ? -1 : 1);
-  return { server, time: utcNow(), annotation, nodes: views };
+}
+
+function atOnce({ length }: readonly NodeRecord[]): number {
+  const { least, most } = AT_ONCE;
+  return Math.min(most, Math.max(least, Math.ceil(length / NODES_EACH)));
 }
 
 /** What is asked of whom: the lists are those of its opening. */
@@ -162,7 +189,9 @@ export interface Exec {
 export async function askForStatus(
   cluster: Pick<OpenCluster, "podOf"> & Exec,
   node: NodeRecord,
-  { probe, signal }: Pick<ClusterViewOptions, "probe" | "signal">,
+  { probe, signal, withinMs }:
+    & Pick<ClusterViewOptions, "probe" | "signal">
+    & Pick<RunOptions, "withinMs">,
 ): Promise<NodeAnswer> {
   const pod = cluster.podOf(node.name);
   if (pod === undefined) return { kind: "none", why: withoutPod(node) };
@@ -172,7 +201,7 @@ export async function askForStatus(
   }
   const command = ["status", "--output", "json"];
   if (!probe) command.push("--no-probe");
-  const said = await runInPod(cluster, pod, { command, signal });
+  const said = await runInPod(cluster, pod, { command, signal, withinMs });
   return typeof said === "string"
     ? { kind: "none", why: said }
     : answerOf(place, said);
@@ -181,6 +210,12 @@ export async function askForStatus(
 /** For messages. */
 export function placeOf({ namespace, name }: AgentPod): string {
   return `pod ${namespace}/${name}`;
+}
+
+export interface RunOptions {
+  readonly command: readonly string[];
+  readonly signal: AbortSignal;
+  readonly withinMs?: number | undefined;
 }
 
 /**
@@ -192,11 +227,7 @@ export function placeOf({ namespace, name }: AgentPod): string {
 export async function runInPod(
   { pods }: Exec,
   pod: AgentPod,
-  { command, signal, withinMs = NODE_MS }: {
-    readonly command: readonly string[];
-    readonly signal: AbortSignal;
-    readonly withinMs?: number;
-  },
+  { command, signal, withinMs = NODE_MS }: RunOptions,
 ): Promise<ProgramOutput | string> {
   const late = AbortSignal.timeout(withinMs);
   try {
@@ -205,7 +236,9 @@ export async function runInPod(
   } catch (error) {
     signal.throwIfAborted();
     return late.aborted
-      ? `its ${placeOf(pod)} gives no answer within ${withinMs / 1_000} s`
+      ? `its ${placeOf(pod)} gives no answer within ${
+        Math.round(withinMs / 1_000)
+      } s`
       : errorText(error);
   }
 }

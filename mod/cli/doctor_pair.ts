@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeAnswer } from "../core/cluster_view.ts";
+import type { NodeAnswer } from "../core/opinion.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import { nearest, wantsHelp } from "../core/flags.ts";
 import type { NodeRecord } from "../core/node.ts";

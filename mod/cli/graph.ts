@@ -7,7 +7,8 @@
 
 import { usage, wantsHelp } from "../core/flags.ts";
 import { askStatus } from "../sys/agent_socket.ts";
-import { type Graph, graphOfCluster, graphOfOne } from "../view/graph_model.ts";
+import { graphOfOne, Mesh } from "../view/graph_mesh.ts";
+import type { Graph } from "../view/graph_model.ts";
 import {
   type GraphArguments,
   type GraphFormat,
@@ -29,8 +30,10 @@ export async function graph(args: readonly string[]): Promise<number> {
         "`clusternet graph > tunnels.svg`, or -o dot, -o mermaid or -o json for text",
     );
   }
-  const model = wanted.all ? await mesh(wanted) : await own(wanted);
-  await writeOut(await drawn(model, wanted.format ?? "svg"));
+  const model = wanted.all ? await all(wanted) : await own(wanted);
+  for (const piece of await drawn(model, wanted.format ?? "svg")) {
+    if (!await writeOut(piece)) break;
+  }
   return 0;
 }
 
@@ -38,19 +41,30 @@ async function own({ link, probe }: GraphArguments): Promise<Graph> {
   return graphOfOne(await askStatus({ link, query: probe ? "probe=1" : "" }));
 }
 
-async function mesh(wanted: GraphArguments): Promise<Graph> {
+async function all(wanted: GraphArguments): Promise<Graph> {
   const { askCluster } = await import("./ask_cluster.ts");
-  return graphOfCluster(await askCluster(wanted));
+  let mesh = new Mesh();
+  let caption = { title: "", time: "" };
+  await askCluster(wanted, ({ server, time }, nodes) => {
+    mesh = new Mesh(nodes.map(({ name }) => name));
+    caption = { title: `Tunnels of ${server}`, time };
+    return (name, answer) => mesh.add(name, answer);
+  });
+  return mesh.graph(caption);
 }
 
-async function drawn(model: Graph, format: GraphFormat): Promise<string> {
+/** In pieces. */
+async function drawn(
+  model: Graph,
+  format: GraphFormat,
+): Promise<Iterable<string>> {
   switch (format) {
     case "svg":
-      return (await import("../view/graph_svg.ts")).graphSvg(model);
+      return [(await import("../view/graph_svg.ts")).graphSvg(model)];
     case "dot":
-      return (await import("../view/graph_dot.ts")).graphDot(model);
+      return [(await import("../view/graph_dot.ts")).graphDot(model)];
     case "mermaid":
-      return (await import("../view/graph_mermaid.ts")).graphMermaid(model);
+      return [(await import("../view/graph_mermaid.ts")).graphMermaid(model)];
     case "json":
       return (await import("../view/graph_json.ts")).graphJson(model);
   }

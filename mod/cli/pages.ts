@@ -84,7 +84,7 @@ export function agentPages(options: PagesOptions): PageTable {
       json({ schema: 1, entries: options.history.entries() }),
     "/v1/graph.svg": async () => {
       const [{ graphOfOne }, { graphSvg }] = await Promise.all([
-        import("../view/graph_model.ts"),
+        import("../view/graph_mesh.ts"),
         import("../view/graph_svg.ts"),
       ]);
       const body = graphSvg(graphOfOne(await told()));

@@ -5,14 +5,12 @@
  * @module
  */
 
-import { breaks } from "../core/cluster_view.ts";
 import { FatalError } from "../core/errors.ts";
 import { wantsHelp } from "../core/flags.ts";
 import type { Status } from "../core/status.ts";
 import { waitingFor } from "../core/waiting.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { systemClock as clock } from "../sys/clock.ts";
-import { clusterText, isClusterHealthy } from "../view/cluster_text.ts";
 import { isHealthy, statusText } from "../view/status_text.ts";
 import { durationText } from "../view/units.ts";
 import {
@@ -30,7 +28,10 @@ export async function status(args: readonly string[]): Promise<number> {
     return 0;
   }
   const wanted = parseStatus(args, (name) => Deno.env.get(name));
-  if (wanted.all) return await all(wanted);
+  if (wanted.all) {
+    const { statusAll } = await import("./status_all.ts");
+    return await statusAll(wanted);
+  }
   if (wanted.waitMs !== undefined) return await wait(wanted, wanted.waitMs);
   if (wanted.watch) {
     const { watch } = await import("./status_watch.ts");
@@ -57,34 +58,14 @@ export async function statusIn(
   format: OutputFormat,
   found: Status,
 ): Promise<string> {
-  return format === "text"
-    ? lines(statusText(found, standardOutput()))
-    : await structured(format, found);
-}
-
-async function structured(
-  format: "json" | "yaml",
-  value: unknown,
-): Promise<string> {
-  if (format === "json") return `${JSON.stringify(value, null, 2)}\n`;
-  const { dump } = await import("js-yaml");
-  return dump(value, { lineWidth: -1, noRefs: true });
-}
-
-function lines(text: readonly string[]): string {
-  return `${text.join("\n")}\n`;
-}
-
-async function all(wanted: StatusArguments): Promise<number> {
-  const { askCluster } = await import("./ask_cluster.ts");
-  const view = await askCluster(wanted);
-  const { output } = wanted;
-  await writeOut(
-    output === "text"
-      ? lines(clusterText(view, standardOutput()))
-      : await structured(output, { ...view, breaks: breaks(view) }),
-  );
-  return isClusterHealthy(view) ? 0 : 1;
+  switch (format) {
+    case "text":
+      return `${statusText(found, standardOutput()).join("\n")}\n`;
+    case "json":
+      return `${JSON.stringify(found, null, 2)}\n`;
+    case "yaml":
+      return (await import("./yaml_records.ts")).yamlText(found);
+  }
 }
 
 /** Milliseconds between two looks. */

@@ -1,47 +1,41 @@
 /**
- * A whole cluster, as all its agents see it side by side: what each says of every
- * other, and who cannot reach whom.
+ * A whole cluster, as all its agents see it side by side: how each is, and who
+ * cannot reach whom. Of each answer it keeps what a table shows.
  *
  * @module
  */
 
 import type { NodeRecord } from "./node.ts";
+import type { NoAnswer, NodeAnswer, Opinion } from "./opinion.ts";
+import { isBreakCode, OpinionTable } from "./opinion_table.ts";
 import type { PeerState } from "./peer_state.ts";
-import type { PeerStatus, Status } from "./status.ts";
+import type { Status } from "./status.ts";
 
-export interface ClusterView {
+export interface ClusterHead {
   /** The API server, for people. */
   readonly server: string;
-  /** When it was gathered: RFC 3339, UTC. */
+  /** When the first agent was asked: RFC 3339, UTC. */
   readonly time: string;
   /** Of the public key. */
   readonly annotation: string;
-  /** Sorted by the Node's name. */
-  readonly nodes: readonly NodeView[];
 }
 
 export interface NodeView {
   readonly node: NodeRecord;
-  readonly answer: NodeAnswer;
+  readonly answer: AgentSummary | NoAnswer;
 }
 
-export type NodeAnswer =
-  | { readonly kind: "status"; readonly status: Status }
-  /** A sentence, or the end of one: why it could not be asked. */
-  | { readonly kind: "none"; readonly why: string };
-
-/**
- * What one Node's agent says of another Node.
- *
- * - `up`, `idle`, `down`: it is a peer, and in that state
- * - `absent`: it is none
- * - `unasked`: the agent could not be asked
- */
-export type Opinion = {
-  readonly word: PeerState | "absent" | "unasked";
-  /** Why, for people; "" where there is nothing to say. */
-  readonly why: string;
-};
+export interface AgentSummary {
+  readonly kind: "status";
+  readonly version: string;
+  readonly ready: boolean;
+  /** Sentences. */
+  readonly problems: readonly string[];
+  /** Peers in that state. */
+  readonly peers: Readonly<Record<PeerState, number>>;
+  /** Nodes that are none. */
+  readonly notPeers: number;
+}
 
 /** Two Nodes of which at least one says that it cannot reach the other. */
 export interface Break {
@@ -53,82 +47,95 @@ export interface Break {
   readonly bSays: Opinion;
 }
 
-/** Asks by name, in constant time. */
-export class Opinions {
-  readonly #why: string | undefined;
-  readonly #peers: ReadonlyMap<string, PeerStatus>;
-  readonly #reasons: ReadonlyMap<string, string>;
-  readonly #status: Status | undefined;
+const NOT_ASKED: NoAnswer = { kind: "none", why: "it was not asked" };
 
-  constructor({ answer }: Pick<NodeView, "answer">) {
-    this.#status = answer.kind === "status" ? answer.status : undefined;
-    this.#why = answer.kind === "none" ? answer.why : undefined;
-    this.#peers = new Map(
-      this.#status?.peers.map((peer) => [peerName(peer), peer]),
-    );
-    this.#reasons = new Map(
-      this.#status?.findings.map(({ node, reasons }) => [
-        node,
-        reasons.map(({ text }) => text).join("; "),
-      ]),
-    );
+export class ClusterView {
+  readonly head: ClusterHead;
+  readonly #nodes: readonly NodeRecord[];
+  readonly #answers: (AgentSummary | NoAnswer | undefined)[] = [];
+  readonly #opinions: OpinionTable;
+
+  /** @param nodes all of them, in any order */
+  constructor(head: ClusterHead, nodes: readonly NodeRecord[]) {
+    this.head = head;
+    this.#nodes = nodes.toSorted((a, b) => a.name < b.name ? -1 : 1);
+    this.#opinions = new OpinionTable(this.#nodes.map(({ name }) => name));
   }
 
-  of(name: string): Opinion {
-    if (this.#why !== undefined) return { word: "unasked", why: this.#why };
-    const peer = this.#peers.get(name);
-    if (peer === undefined) {
-      return { word: "absent", why: this.#absence(name) };
-    }
-    const why = peer.state === "down" ? peer.probe?.failure ?? "" : "";
-    return { word: peer.state, why };
+  /** What the agent on that Node has answered; nothing else of it is kept. */
+  add(name: string, answer: NodeAnswer): void {
+    const numbers = this.#opinions.add(name, answer);
+    this.#answers[numbers.node] = answer.kind === "none"
+      ? answer
+      : summaryOf(answer.status);
   }
 
-  /** As it counts what goes to and fro; `undefined`: it is no peer. */
-  peer(name: string): PeerStatus | undefined {
-    return this.#peers.get(name);
+  /** Sorted by name. */
+  get nodes(): readonly NodeView[] {
+    return this.#nodes.map((node, at) => ({
+      node,
+      answer: this.#answers[at] ?? NOT_ASKED,
+    }));
   }
 
-  /** Does it speak of it at all? */
-  knows(name: string): boolean {
-    return this.#peers.has(name) || this.#reasons.has(name);
-  }
-
-  #absence(name: string): string {
-    const known = this.#reasons.get(name);
-    if (known !== undefined) return known;
-    if (this.#status?.link === null) return "it has no link";
-    return this.#status?.api.synced === false
-      ? "it has no complete list of Nodes yet"
-      : "it does not know that Node";
-  }
-}
-
-/** A peer whose Node is not known goes by its key: no Node has such a name. */
-export function peerName({ node, publicKey }: PeerStatus): string {
-  return node ?? `key ${publicKey}`;
-}
-
-/** Sorted by both names. Two that could not be asked say nothing of each other. */
-export function breaks({ nodes }: ClusterView): readonly Break[] {
-  const opinions = nodes.map((view) => ({
-    name: view.node.name,
-    opinions: new Opinions(view),
-  }));
-  const found: Break[] = [];
-  for (const [at, a] of opinions.entries()) {
-    for (const b of opinions.slice(at + 1)) {
-      const aSays = a.opinions.of(b.name);
-      const bSays = b.opinions.of(a.name);
-      if (isBreak(aSays) || isBreak(bSays)) {
-        found.push({ a: a.name, b: b.name, aSays, bSays });
+  /** Sorted by both names. Two that could not be asked say nothing of each other. */
+  *breaks(): Generator<Break> {
+    const opinions = this.#opinions;
+    const { codes } = opinions;
+    for (const [a, { name }] of this.#nodes.entries()) {
+      const own = codes[a];
+      for (let b = a + 1; b < this.#nodes.length; b++) {
+        const broken = isBreakCode(own?.[b] ?? 0) ||
+          isBreakCode(codes[b]?.[a] ?? 0);
+        if (!broken) continue;
+        yield {
+          a: name,
+          b: this.#nodes[b]?.name ?? "",
+          aSays: opinions.of(a, b),
+          bSays: opinions.of(b, a),
+        };
       }
     }
   }
-  return found;
 }
 
-/** Does it say that there is no way? */
-export function isBreak({ word }: Opinion): boolean {
-  return word === "down" || word === "absent";
+function summaryOf({ findings, health, peers, version }: Status): AgentSummary {
+  const counts = { up: 0, idle: 0, down: 0 };
+  for (const { state } of peers) counts[state]++;
+  return {
+    kind: "status",
+    version,
+    ready: health.ready,
+    problems: health.problems,
+    peers: counts,
+    notPeers: findings.filter(({ peer }) => !peer).length,
+  };
+}
+
+export interface BreakDigest {
+  readonly count: number;
+  /** The first ones. */
+  readonly some: readonly Break[];
+  /** In how many each Node is, the one that is in most of them first. */
+  readonly often: readonly (readonly [name: string, count: number])[];
+}
+
+export function digestOf(
+  breaks: Iterable<Break>,
+  { most }: { readonly most: number },
+): BreakDigest {
+  const some: Break[] = [];
+  const counts = new Map<string, number>();
+  let count = 0;
+  for (const each of breaks) {
+    count++;
+    if (some.length < most) some.push(each);
+    for (const name of [each.a, each.b]) {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  }
+  const often = [...counts].sort(([a, some], [b, others]) =>
+    others - some || (a < b ? -1 : 1)
+  );
+  return { count, some, often };
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { NodeAnswer } from "../core/cluster_view.ts";
+import type { NodeAnswer } from "../core/opinion.ts";
 import type { NodeRecord } from "../core/node.ts";
 import type { PeerStatus, Status } from "../core/status.ts";
 import type { Diagnosis } from "./check.ts";

@@ -13,7 +13,7 @@ import {
   parsePrefix,
   type Prefix,
 } from "../core/address.ts";
-import { Opinions } from "../core/cluster_view.ts";
+import { whyAbsent } from "../core/opinion.ts";
 import type { PeerStatus, Status } from "../core/status.ts";
 import { seen } from "./evidence.ts";
 import type { Ends, Hop } from "./pair.ts";
@@ -30,7 +30,7 @@ export function peerHop({ me, other }: Ends): Hop | undefined {
   const peer = peerOf(me, to);
   const command = `wg show ${link.name}`;
   if (peer === undefined) {
-    const { why } = new Opinions({ answer }).of(to);
+    const why = whyAbsent(answer.status, to);
     return {
       code: "peer",
       at: name,

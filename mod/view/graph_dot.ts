@@ -11,7 +11,7 @@ import {
   type Tunnel,
 } from "./graph_model.ts";
 import { COLORS, lookOf, MARKS, strokeWidth } from "./graph_style.ts";
-import { fewLines, graphText, stateText, tunnelText } from "./graph_text.ts";
+import { fewOf, graphText, stateText, tunnelText } from "./graph_text.ts";
 import { plainText } from "./plain_text.ts";
 
 /** In order: solid, long dashes, short ones. Graphviz knows three. */
@@ -24,7 +24,7 @@ const STYLES = {
 };
 
 export function graphDot(graph: Graph): string {
-  const { lines, title } = fewLines(graph);
+  const { lines, nodes, title } = fewOf(graph);
   return [
     "graph clusternet {",
     `  graph [label=${quoted(title)}, tooltip=${
@@ -32,7 +32,7 @@ export function graphDot(graph: Graph): string {
     }, layout=circo, overlap=false, fontname="sans-serif"];`,
     '  node [shape=box, style=rounded, fontname="sans-serif"];',
     '  edge [fontname="sans-serif", fontsize=10];',
-    ...graph.nodes.map((node, at) =>
+    ...nodes.map(([at, node]) =>
       nodeLine(node, { at, outcast: isOutcast(graph, node) })
     ),
     ...lines.map((tunnel) => tunnelLine(tunnel)),

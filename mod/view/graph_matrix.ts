@@ -1,18 +1,20 @@
 /**
  * Many Nodes: what one says of each, as cells in the order of their names; or
  * what each says of each, a row for who says it and a column for of whom. What
- * is broken is marked by a shape too. However much is broken, the picture stays
- * within some MB: neighbours that look alike are one shape, and have one title.
+ * is broken is marked by a shape too. However many there are and however much is
+ * broken, the picture stays within some MB: neighbours that look alike are one
+ * shape with one title, and a cell stands for many pairs where it has to.
  *
  * @module
  */
 
+import { WORDS } from "../core/opinion_table.ts";
 import {
   type Graph,
   type GraphNode,
   isMesh,
   isOutcast,
-  type Tunnel,
+  type Pair,
 } from "./graph_model.ts";
 import { classesOf, COLORS, type Look, lookOf, LOOKS } from "./graph_style.ts";
 import type { Body } from "./graph_svg.ts";
@@ -32,8 +34,13 @@ const LABEL_ROW = 12;
 /** Nodes up to which the cells of the square stand apart, and are large. */
 const LARGE_ROWS = 100;
 
+/** Of more Nodes several share a row, and a column. */
+const MOST_ROWS = 500;
+
 /** Shapes that have a title; of more, those that come last have none. */
 const TITLES = 2_000;
+
+const IDLE = WORDS.indexOf("idle");
 
 export function matrixBody(graph: Graph): Body {
   return isMesh(graph) ? square(graph) : cells(graph);
@@ -46,7 +53,8 @@ export interface Box {
   readonly height: number;
 }
 
-function cells({ nodes, tunnels }: Graph): Body {
+function cells({ nodes, ...graph }: Graph): Body {
+  const tunnels = [...graph.tunnels];
   const rows = Math.ceil(tunnels.length / COLUMNS);
   const own = nodes.findIndex(({ kind }) => kind !== "seen");
   return {
@@ -74,26 +82,29 @@ interface Run {
   readonly to: number;
 }
 
+/** Nodes that share a row of the square. */
+export function sharing({ nodes }: Graph): number {
+  return Math.max(1, Math.ceil(nodes.length / MOST_ROWS));
+}
+
 function square(graph: Graph): Body {
-  const { nodes } = graph;
-  const large = nodes.length <= LARGE_ROWS;
-  const size = large
-    ? 12
-    : Math.max(1, Math.min(6, Math.floor(3_000 / nodes.length)));
-  const gap = size > 3 ? 1 : 0;
+  const group = sharing(graph);
+  const rows = Math.ceil(graph.nodes.length / group);
+  const large = rows <= LARGE_ROWS;
+  const size = large ? 12 : 6;
   const paths = new Map<Look, string[]>();
   const titled: string[] = [];
-  for (const run of runsOf(graph, !large)) {
+  for (const run of runsOf(graph, { group, merge: !large, rows })) {
     const { look, row, from, to } = run;
     const box = {
       x: LABEL + from * size,
       y: 6 + row * size,
-      width: (to - from) * size - gap,
-      height: size - gap,
+      width: (to - from) * size - 1,
+      height: size - 1,
     };
     const broken = look === "down" || look === "absent";
     if (broken && titled.length < TITLES) {
-      titled.push(cell(look, runText(run, nodes), box));
+      titled.push(cell(look, runText(run, graph.nodes, group), box));
     } else {
       const path = paths.get(look) ?? [];
       paths.set(look, path);
@@ -101,10 +112,10 @@ function square(graph: Graph): Body {
     }
   }
   return {
-    width: LABEL + nodes.length * size + 12,
-    height: 12 + nodes.length * size,
+    width: LABEL + rows * size + 12,
+    height: 12 + rows * size,
     lines: [
-      ...labels(graph, size),
+      ...labels(graph, { group, size }),
       ...[...paths].map(([look, path]) =>
         `<path class="${classesOf(look)}" color="${
           COLORS[look]
@@ -115,25 +126,48 @@ function square(graph: Graph): Body {
   };
 }
 
-/** Of a Node that could not be asked there are none. @param merge neighbours are one */
-function* runsOf({ nodes, tunnels }: Graph, merge: boolean): Generator<Run> {
-  const { length } = nodes;
+/**
+ * Of a Node that could not be asked there are none. Of a group the worst is shown,
+ * which comes last in `LOOKS`.
+ *
+ * @param merge neighbours are one
+ */
+function* runsOf(
+  { tunnels }: Graph,
+  { group, merge, rows }: {
+    readonly group: number;
+    readonly merge: boolean;
+    readonly rows: number;
+  },
+): Generator<Run> {
   /** Places in `LOOKS`, from 1; 0: nothing is said. */
-  const looks = new Uint8Array(length * length);
-  const set = (row: number, column: number, tunnel: Tunnel): void => {
-    const { word } = row === tunnel.a ? tunnel.aSays : tunnel.bSays;
-    if (word === "unasked") return;
-    looks[row * length + column] = 1 + LOOKS.indexOf(lookOf(word, tunnel));
+  const looks = new Uint8Array(rows * rows);
+  const put = (from: number, of: number, look: number): void => {
+    const at = Math.floor(from / group) * rows + Math.floor(of / group);
+    if ((looks[at] ?? 0) < look) looks[at] = look;
   };
-  for (const tunnel of tunnels) {
-    set(tunnel.a, tunnel.b, tunnel);
-    set(tunnel.b, tunnel.a, tunnel);
-  }
-  for (let row = 0; row < length; row++) {
-    for (let from = 0, to = 0; from < length; from = to) {
-      const look = looks[row * length + from] ?? 0;
+  const placeOf = (
+    word: typeof WORDS[number],
+    handshakeSeconds: number | null,
+  ): number =>
+    word === "unasked"
+      ? 0
+      : 1 + LOOKS.indexOf(lookOf(word, { handshakeSeconds }));
+  const places = WORDS.map((word) => placeOf(word, null));
+  // Nothing else depends on when they shook hands.
+  const lookAt = (code: number, pair: Pair): number =>
+    code === IDLE
+      ? placeOf("idle", tunnels.handshakeSeconds(pair))
+      : places[code] ?? 0;
+  tunnels.eachPair((pair) => {
+    put(pair.a, pair.b, lookAt(pair.aCode, pair));
+    put(pair.b, pair.a, lookAt(pair.bCode, pair));
+  });
+  for (let row = 0; row < rows; row++) {
+    for (let from = 0, to = 0; from < rows; from = to) {
+      const look = looks[row * rows + from] ?? 0;
       to = from + 1;
-      while (merge && to < length && looks[row * length + to] === look) to++;
+      while (merge && to < rows && looks[row * rows + to] === look) to++;
       const found = LOOKS[look - 1];
       if (found !== undefined) yield { look: found, row, from, to };
     }
@@ -143,23 +177,33 @@ function* runsOf({ nodes, tunnels }: Graph, merge: boolean): Generator<Run> {
 function runText(
   { look, row, from, to }: Run,
   nodes: readonly GraphNode[],
+  group: number,
 ): string {
-  const name = (at: number): string => nodes[at]?.name ?? "";
-  const whom = to - from === 1
-    ? name(from)
-    : `${name(from)} to ${name(to - 1)}`;
+  const name = (at: number): string =>
+    nodes[Math.min(at, nodes.length - 1)]?.name ?? "";
+  const span = (first: number, last: number): string =>
+    first === last ? name(first) : `${name(first)} to ${name(last)}`;
+  const whom = span(from * group, to * group - 1);
+  const who = span(row * group, (row + 1) * group - 1);
   const word = look === "old" ? "idle" : stateText(look);
-  return `${name(row)} says of ${whom}: ${word}`;
+  return group === 1
+    ? `${who} says of ${whom}: ${word}`
+    : `one of ${who} says of one of ${whom}: ${word}`;
 }
 
 /** As many as there is room for; that of a Node with something amiss is marked. */
-function labels(graph: Graph, size: number): readonly string[] {
-  const step = Math.ceil(LABEL_ROW / size);
+function labels(
+  graph: Graph,
+  { group, size }: { readonly group: number; readonly size: number },
+): readonly string[] {
+  const step = Math.ceil(LABEL_ROW / size) * group;
+  const isIll = (node: GraphNode): boolean =>
+    node.kind === "silent" || isOutcast(graph, node);
   return graph.nodes.flatMap((node, at) => {
     if (at % step > 0) return [];
-    const ill = node.kind === "silent" || isOutcast(graph, node);
+    const ill = graph.nodes.slice(at, at + group).some(isIll);
     const name = `${ill ? "! " : ""}${shortened(node.name, LABEL_LETTERS)}`;
-    const y = 6 + at * size + Math.max(8, Math.round(size * 0.75));
+    const y = 6 + at / group * size + Math.max(8, Math.round(size * 0.75));
     return [
       `<text ${
         ill

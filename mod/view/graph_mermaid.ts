@@ -12,16 +12,16 @@ import {
   type Tunnel,
 } from "./graph_model.ts";
 import { COLORS, DASHES, lookOf, MARKS, strokeWidth } from "./graph_style.ts";
-import { fewLines, graphText, stateText } from "./graph_text.ts";
+import { fewOf, graphText, stateText } from "./graph_text.ts";
 import { plainText } from "./plain_text.ts";
 
 export function graphMermaid(graph: Graph): string {
-  const { lines, title } = fewLines(graph);
+  const { lines, nodes, title } = fewOf(graph);
   return [
     "flowchart LR",
     `  accTitle: ${oneLine(title)}`,
     `  accDescr: ${oneLine(graphText(graph))}`,
-    ...graph.nodes.map((node, at) =>
+    ...nodes.map(([at, node]) =>
       nodeLine(node, { at, outcast: isOutcast(graph, node) })
     ),
     ...lines.map(tunnelLine),

@@ -1,22 +1,14 @@
 /**
  * What a picture of the tunnels shows: Nodes, and between two of them what those
- * that could be asked say of each other. From one status or from many; how it
- * is drawn is for others.
+ * that could be asked say of each other. How it is made is in `graph_mesh.ts`, how
+ * it is drawn is for others.
  *
  * @module
  */
 
-import {
-  type ClusterView,
-  isBreak,
-  type NodeAnswer,
-  type Opinion,
-  Opinions,
-  peerName,
-} from "../core/cluster_view.ts";
+import type { Opinion } from "../core/opinion.ts";
+import { WORDS } from "../core/opinion_table.ts";
 import type { PeerState } from "../core/peer_state.ts";
-import type { Status } from "../core/status.ts";
-import { opinionText } from "./opinion_text.ts";
 
 /** Of `Graph.schema`. */
 export const GRAPH_SCHEMA = 1;
@@ -25,12 +17,6 @@ export const GRAPH_SCHEMA = 1;
 export const TUNNEL_STATES = ["down", "absent", "idle", "up"] as const;
 
 export type TunnelState = PeerState | "absent";
-
-/** What one Node's agent has said, or why it could not be asked. */
-export interface Report {
-  readonly node: string;
-  readonly answer: NodeAnswer;
-}
 
 export interface GraphNode {
   readonly name: string;
@@ -71,178 +57,30 @@ export interface Graph {
   readonly time: string;
   /** Sorted by name. */
   readonly nodes: readonly GraphNode[];
-  /** Sorted by both places. Two Nodes of which neither was asked have none. */
-  readonly tunnels: readonly Tunnel[];
+  readonly tunnels: Tunnels;
 }
 
-export function graphOfOne(status: Status): Graph {
-  const answer = { kind: "status", status } as const;
-  return graphOf([{ node: status.node.name, answer }], {
-    title: `Tunnels of ${status.node.name}`,
-    time: status.time,
-  });
+/** Sorted by both places. Two Nodes of which neither was asked have none. */
+export interface Tunnels extends Iterable<Tunnel> {
+  /** The same in numbers, for there may be millions; the object is one, and changes. */
+  eachPair(visit: (pair: Pair) => void): void;
+  tunnel(pair: Pick<Pair, "a" | "b">): Tunnel;
+  /** As a tunnel has it. */
+  handshakeSeconds(pair: Pick<Pair, "a" | "b">): number | null;
 }
 
-export function graphOfCluster({ nodes, server, time }: ClusterView): Graph {
-  const reports = nodes.map(({ node, answer }) => ({
-    node: node.name,
-    answer,
-  }));
-  return graphOf(reports, { title: `Tunnels of ${server}`, time });
+export interface Pair extends Pick<Tunnel, "a" | "b"> {
+  /** Places in `WORDS` of what `a` says of `b`, and `b` of `a`. */
+  readonly aCode: number;
+  readonly bCode: number;
 }
 
-export function graphOf(
-  reports: readonly Report[],
-  { title, time }: { readonly title: string; readonly time: string },
-): Graph {
-  const asked = new Map(reports.map((report) => [report.node, report]));
-  const ends = [...namesIn(reports)].sort().map((name): End => {
-    const report = asked.get(name);
-    const opinions = report === undefined ? undefined : new Opinions(report);
-    return { name, report, opinions };
-  });
-  const tunnels = [...tunnelsOf(ends)];
-  const outcasts = outcastsOf(ends, tunnels);
-  return {
-    schema: GRAPH_SCHEMA,
-    title,
-    time,
-    nodes: ends.map((end, at) => ({ ...nodeOf(end), ...outcasts[at] ?? FREE })),
-    tunnels,
-  };
-}
-
-function namesIn(reports: readonly Report[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const { node, answer } of reports) {
-    names.add(node);
-    if (answer.kind === "none") continue;
-    for (const peer of answer.status.peers) names.add(peerName(peer));
-    for (const finding of answer.status.findings) names.add(finding.node);
-  }
-  return names;
-}
-
-interface End {
-  readonly name: string;
-  /** `undefined`: others speak of it. */
-  readonly report: Report | undefined;
-  readonly opinions: Opinions | undefined;
-}
-
-function nodeOf(
-  { name, report }: End,
-): Pick<GraphNode, "name" | "kind" | "ready" | "text"> {
-  if (report === undefined) {
-    return { name, kind: "seen", ready: null, text: "" };
-  }
-  const { answer } = report;
-  if (answer.kind === "none") {
-    return { name, kind: "silent", ready: null, text: answer.why };
-  }
-  const { ready, text } = answer.status.health;
-  return { name, kind: "asked", ready, text };
-}
-
-function* tunnelsOf(ends: readonly End[]): Generator<Tunnel> {
-  for (const [a, one] of ends.entries()) {
-    for (let b = a + 1; b < ends.length; b++) {
-      const other = ends[b];
-      if (other === undefined) continue;
-      const aSays = saying(one, other);
-      const bSays = saying(other, one);
-      if (isSaid(aSays) || isSaid(bSays)) {
-        yield tunnelOf([one, other], { a, b, aSays, bSays });
-      }
-    }
-  }
-}
-
-const NOT_ASKED: Opinion = { word: "unasked", why: "" };
-
-/** Of one that is no Node nobody says that it is missing. */
-function saying({ opinions }: End, { name, report }: End): Opinion {
-  if (opinions === undefined) return NOT_ASKED;
-  return report === undefined && !opinions.knows(name)
-    ? NOT_ASKED
-    : opinions.of(name);
-}
-
-function isSaid({ word }: Opinion): boolean {
-  return word !== "unasked";
-}
-
-function tunnelOf(
-  [one, other]: readonly [End, End],
-  said: Pick<Tunnel, "a" | "b" | "aSays" | "bSays">,
-): Tunnel {
-  const { aSays, bSays } = said;
-  const forth = one.opinions?.peer(other.name);
-  const back = other.opinions?.peer(one.name);
-  const ages = [forth, back].flatMap((peer) => peer?.handshakeSeconds ?? []);
-  return {
-    ...said,
-    state:
-      TUNNEL_STATES.find((state) =>
-        state === aSays.word || state === bSays.word
-      ) ?? "up",
-    handshakeSeconds: ages.length === 0 ? null : Math.min(...ages),
-    aToBBytes: most(forth?.sentBytes, back?.receivedBytes),
-    bToABytes: most(forth?.receivedBytes, back?.sentBytes),
-    why: whyOf([one, other], said),
-  };
-}
-
-function most(...counts: readonly (number | undefined)[]): number {
-  return Math.max(...counts.map((count) => count ?? 0));
-}
-
-/** Where both were to be asked, what each says; else what the one says. */
-function whyOf(
-  [one, other]: readonly [End, End],
-  { aSays, bSays }: Pick<Tunnel, "aSays" | "bSays">,
-): string {
-  const broken = [aSays, bSays].filter(isBreak);
-  const [first] = broken;
-  if (first === undefined) return "";
-  if (one.report !== undefined && other.report !== undefined) {
-    return `${one.name} says ${opinionText(aSays)}; ${other.name} says ${
-      opinionText(bSays)
-    }`;
-  }
-  const teller = one.report === undefined ? other : one;
-  if (first.word === "absent" || first.why === "") return first.why;
-  return `${teller.name}: ${first.why}`;
-}
-
-type Standing = Pick<GraphNode, "peer" | "reason">;
-
-const FREE: Standing = { peer: null, reason: "" };
-
-/** In the order of the Nodes: whether anybody has them as a peer, and why not. */
-function outcastsOf(
-  ends: readonly End[],
-  tunnels: readonly Tunnel[],
-): readonly Standing[] {
-  const said = ends.map((): Opinion[] => []);
-  for (const { a, b, aSays, bSays } of tunnels) {
-    if (isSaid(aSays)) said[b]?.push(aSays);
-    if (isSaid(bSays)) said[a]?.push(bSays);
-  }
-  return said.map((opinions) => {
-    if (opinions.length === 0) return FREE;
-    const peer = opinions.some(({ word }) => word !== "absent");
-    return { peer, reason: peer ? "" : commonest(opinions) };
-  });
-}
-
-function commonest(opinions: readonly Opinion[]): string {
-  const counts = Map.groupBy(opinions, ({ why }) => why);
-  const [most = ["", []]] = [...counts]
-    .sort(([a, some], [b, others]) =>
-      others.length - some.length || (a < b ? -1 : 1)
-    );
-  return most[0];
+/** The worse one, where both have said something. */
+export function stateOf(
+  { aCode, bCode }: Pick<Pair, "aCode" | "bCode">,
+): TunnelState {
+  const word = WORDS[Math.max(aCode, bCode)] ?? "unasked";
+  return word === "unasked" ? "up" : word;
 }
 
 /** Is it one that somebody has to look at? */
@@ -267,8 +105,43 @@ export function isMesh({ nodes }: Graph): boolean {
   return false;
 }
 
-/** Those that are drawn as lines, and told one by one: without those of outcasts. */
-export function linesOf(graph: Graph): readonly Tunnel[] {
-  const outcast = graph.nodes.map((node) => isOutcast(graph, node));
-  return graph.tunnels.filter(({ a, b }) => !outcast[a] && !outcast[b]);
+/** Lines that programs still arrange in seconds, and Mermaid draws at all. */
+export const LINES_LIMIT = 500;
+
+/** What is drawn as lines, and told one by one: without those of outcasts. */
+export interface Lines {
+  readonly count: number;
+  readonly counts: Readonly<Record<TunnelState, number>>;
+  /** As many as `LINES_LIMIT` of each. */
+  readonly first: readonly Tunnel[];
+  readonly broken: readonly Tunnel[];
+}
+
+const known = new WeakMap<Graph, Lines>();
+
+export function linesOf(graph: Graph): Lines {
+  const lines = known.get(graph) ?? findLines(graph);
+  known.set(graph, lines);
+  return lines;
+}
+
+function findLines(graph: Graph): Lines {
+  const { nodes, tunnels } = graph;
+  const mesh = isMesh(graph);
+  const outcast = nodes.map(({ peer }) => mesh && peer === false);
+  const counts = { up: 0, idle: 0, absent: 0, down: 0 };
+  const first: Tunnel[] = [];
+  const broken: Tunnel[] = [];
+  let count = 0;
+  tunnels.eachPair((pair) => {
+    if (outcast[pair.a] || outcast[pair.b]) return;
+    const state = stateOf(pair);
+    count++;
+    counts[state]++;
+    if (first.length < LINES_LIMIT) first.push(tunnels.tunnel(pair));
+    if (broken.length < LINES_LIMIT && isBroken({ state })) {
+      broken.push(tunnels.tunnel(pair));
+    }
+  });
+  return { count, counts, first, broken };
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { matrixBody, shape } from "./graph_matrix.ts";
+import { matrixBody, shape, sharing } from "./graph_matrix.ts";
 import {
   type Graph,
   type GraphNode,
@@ -106,7 +106,7 @@ function circleBody(graph: Graph): Body {
     width: 2 * middle,
     height,
     lines: [
-      ...linesOf(graph).map((tunnel) => tunnelLine(tunnel, places)),
+      ...linesOf(graph).first.map((tunnel) => tunnelLine(tunnel, places)),
       ...nodes.map((node, at) =>
         nodeLine(node, places[at] ?? { x: 0, y: 0 }, {
           own: node.kind === "asked",
@@ -219,7 +219,7 @@ function noteOf(
   if (node?.kind === "silent") return "gave no answer";
   if (node?.ready === false) return "not ready";
   if (hub === undefined) return "";
-  const tunnel = tunnels.find(({ a, b }) => a === at || b === at);
+  const tunnel = [...tunnels].find(({ a, b }) => a === at || b === at);
   if (tunnel === undefined) return "";
   const { state, handshakeSeconds, aToBBytes, bToABytes } = tunnel;
   if (state === "absent") return "no peer";
@@ -277,9 +277,15 @@ function legendOf(graph: Graph, round: boolean): Legend {
       shape(look, { x: x + 10, y: y - 9, width: 19, height: 19 }),
     ],
     text: isMesh(graph)
-      ? "A row says it of each column; both are in the same order."
+      ? squareText(sharing(graph))
       : "A cell for each other Node, in the order of their names.",
   };
+}
+
+function squareText(group: number): string {
+  return group === 1
+    ? "A row says it of each column; both are in the same order."
+    : `A row says it of each column; a cell is the worst of ${group} by ${group} Nodes.`;
 }
 
 function legendLines(

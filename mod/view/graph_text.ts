@@ -7,8 +7,10 @@
 
 import {
   type Graph,
-  isBroken,
+  type GraphNode,
   isOutcast,
+  type Lines,
+  LINES_LIMIT,
   linesOf,
   type Tunnel,
   TUNNEL_STATES,
@@ -41,14 +43,10 @@ export function tunnelText(
 }
 
 /** How many there are of each state, those that there are none of left out: "2 up, 1 down". */
-export function countsText(tunnels: readonly Tunnel[]): string {
-  const counts = TUNNEL_STATES.map((state) => ({
-    state,
-    count: tunnels.filter((tunnel) => tunnel.state === state).length,
-  })).filter(({ count }) => count > 0).reverse();
-  if (counts.length === 0) return "no tunnels";
-  return counts.map(({ state, count }) => `${count} ${stateText(state)}`)
-    .join(", ");
+export function countsText({ count, counts }: Lines): string {
+  if (count === 0) return "no tunnels";
+  return TUNNEL_STATES.filter((state) => counts[state] > 0).toReversed()
+    .map((state) => `${counts[state]} ${stateText(state)}`).join(", ");
 }
 
 export interface Amiss {
@@ -63,54 +61,86 @@ export function amissOf(graph: Graph): readonly Amiss[] {
   const name = (at: number): string => nodes[at]?.name ?? "";
   const outcasts = nodes.filter((node) => isOutcast(graph, node));
   const silent = nodes.filter(({ kind }) => kind === "silent");
+  const { broken, counts } = linesOf(graph);
   return [
-    ...told(linesOf(graph).filter(isBroken), (tunnel) => ({
+    ...told(broken, counts.down + counts.absent, (tunnel) => ({
       state: tunnel.state,
       text: `${name(tunnel.a)} and ${name(tunnel.b)}: ${tunnelText(tunnel)}`,
     })),
-    ...told(outcasts, ({ name, reason }) => ({
+    ...told(outcasts, outcasts.length, ({ name, reason }) => ({
       state: "absent",
       text: `${name} is nobody's peer${reason === "" ? "" : `: ${reason}`}`,
     })),
-    ...told(silent, ({ name, text }) => ({
+    ...told(silent, silent.length, ({ name, text }) => ({
       state: "absent",
       text: `${name} could not be asked: ${text}`,
     })),
   ];
 }
 
+/** @param count of all, of which there may be only the first */
 function told<Item>(
-  all: readonly Item[],
+  some: readonly Item[],
+  count: number,
   tell: (item: Item) => Amiss,
 ): readonly Amiss[] {
-  const some = all.slice(0, TOLD).map(tell);
-  const more = all.length - some.length;
+  const lines = some.slice(0, TOLD).map(tell);
+  const more = count - lines.length;
   return more === 0
-    ? some
-    : [...some, { state: "absent", text: `and ${more} more` }];
+    ? lines
+    : [...lines, { state: "absent", text: `and ${more} more` }];
 }
 
-/** Lines that programs still arrange in seconds, and Mermaid draws at all. */
-export const LINES_LIMIT = 500;
+export interface Few {
+  readonly title: string;
+  readonly lines: readonly Tunnel[];
+  /** With their places in the graph. */
+  readonly nodes: readonly (readonly [at: number, node: GraphNode])[];
+}
 
-/** For those that draw each line: of too many those that stand are left out, and it is said. */
-export function fewLines(
-  graph: Graph,
-): { readonly lines: readonly Tunnel[]; readonly title: string } {
-  const { title, time } = graph;
-  const lines = linesOf(graph);
-  if (lines.length <= LINES_LIMIT) return { lines, title: `${title}, ${time}` };
-  const broken = lines.filter(isBroken).slice(0, LINES_LIMIT);
-  const note = `${broken.length} of ${lines.length} tunnels shown`;
-  return { lines: broken, title: `${title}, ${time}, broken ones: ${note}` };
+/**
+ * For those that draw each line and each Node: of too many those are left out
+ * with which nothing is amiss, and it is said.
+ */
+export function fewOf(graph: Graph): Few {
+  const { time } = graph;
+  const { broken, count, first } = linesOf(graph);
+  const all = count <= LINES_LIMIT;
+  const lines = all ? first : broken;
+  const nodes = fewNodes(graph, lines);
+  const notes = [
+    ...all ? [] : [`broken ones: ${broken.length} of ${count} tunnels shown`],
+    ...nodes.length === graph.nodes.length
+      ? []
+      : [`${nodes.length} of ${graph.nodes.length} Nodes`],
+  ];
+  const title = [graph.title, time, ...notes].join(", ");
+  return { title, lines, nodes };
+}
+
+/** Those that a line leads to, then others that somebody has to look at. */
+function fewNodes(graph: Graph, lines: readonly Tunnel[]): Few["nodes"] {
+  const all = [...graph.nodes.entries()];
+  if (all.length <= LINES_LIMIT) return all;
+  const ends = new Set(lines.flatMap(({ a, b }) => [a, b]));
+  const room = all.filter(([at, node]) => !ends.has(at) && isIll(graph, node))
+    .slice(0, Math.max(0, LINES_LIMIT - ends.size));
+  for (const [at] of room) ends.add(at);
+  return all.filter(([at]) => ends.has(at));
+}
+
+/** Has somebody to look at it? */
+export function isIll(graph: Graph, node: GraphNode): boolean {
+  return node.ready === false || node.kind === "silent" ||
+    isOutcast(graph, node);
 }
 
 /** What the picture says, for those who do not see it: what is amiss by name. */
 export function graphText(graph: Graph): string {
   const { nodes } = graph;
-  const tunnels = linesOf(graph);
+  const lines = linesOf(graph);
   return [
-    `${nodes.length} Nodes, ${tunnels.length} tunnels: ${countsText(tunnels)}.`,
+    `${nodes.length} Nodes, ${lines.count} tunnels: ${countsText(lines)}.`,
     ...amissOf(graph).map(({ text }) => `${text}.`),
   ].join(" ");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Opinion } from "../core/cluster_view.ts";
+import type { Opinion } from "../core/opinion.ts";
 
 const WORDS: Readonly<Record<Opinion["word"], string>> = {
   up: "up",

@@ -30,6 +30,20 @@ export function durationText(seconds: number): string {
   return more === 0 ? text : `${text} ${more} ${smaller}`;
 }
 
+/**
+ * With a comma between thousands.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { countText } from "./units.ts";
+ *
+ * assert.equal(countText(12_497_500), "12,497,500");
+ * ```
+ */
+export function countText(count: number): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ",");
+}
+
 const PREFIXES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
 /**

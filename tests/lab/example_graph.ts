@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import type { NodeAnswer } from "../../mod/core/cluster_view.ts";
-import { graphOf } from "../../mod/view/graph_model.ts";
+import type { NodeAnswer } from "../../mod/core/opinion.ts";
+import { graphOf } from "../../mod/view/graph_mesh.ts";
 import { utcNow } from "../../mod/sys/clock.ts";
 import { graphSvg } from "../../mod/view/graph_svg.ts";
 import { inTurns } from "./exec.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { breaks, type ClusterView } from "../../mod/core/cluster_view.ts";
+import { ClusterView } from "../../mod/core/cluster_view.ts";
+import type { NodeRecord } from "../../mod/core/node.ts";
 import type { PeerStatus, Status } from "../../mod/core/status.ts";
 import { waitingFor } from "../../mod/core/waiting.ts";
 import { clusterText } from "../../mod/view/cluster_text.ts";
@@ -148,7 +149,7 @@ Deno.test("what others wrote cannot steer the terminal", () => {
   );
 });
 
-const node = (name: string): ClusterView["nodes"][number]["node"] => ({
+const node = (name: string): NodeRecord => ({
   name,
   uid: name,
   created: "",
@@ -157,20 +158,18 @@ const node = (name: string): ClusterView["nodes"][number]["node"] => ({
   podCidrs: [],
 });
 
-Deno.test("breaks() tells both ends' reasons, and nothing of two that were not asked", () => {
-  const view: ClusterView = {
+Deno.test("ClusterView.breaks() tells both ends' reasons, and nothing of two that were not asked", () => {
+  const view = new ClusterView({
     server: "https://192.0.2.9:6443",
     time: "2026-01-02T03:04:05Z",
     annotation: "example.org/key",
-    nodes: [
-      { node: node("n1"), answer: { kind: "status", status: STATUS } },
-      { node: node("n2"), answer: { kind: "none", why: "its pod is gone" } },
-      { node: node("n3"), answer: { kind: "none", why: "no pod" } },
-      { node: node("n4"), answer: { kind: "none", why: "no pod" } },
-    ],
-  };
+  }, ["n4", "n2", "n3", "n1"].map(node));
+  view.add("n3", { kind: "none", why: "no pod" });
+  view.add("n2", { kind: "none", why: "its pod is gone" });
+  view.add("n1", { kind: "status", status: STATUS });
+  view.add("n4", { kind: "none", why: "no pod" });
   const unasked = { word: "unasked", why: "no pod" };
-  assert.deepEqual(breaks(view), [
+  assert.deepEqual([...view.breaks()], [
     {
       a: "n1",
       b: "n3",
@@ -184,7 +183,7 @@ Deno.test("breaks() tells both ends' reasons, and nothing of two that were not a
       bSays: unasked,
     },
   ]);
-  const text = clusterText(view, { width: 40, paint: PLAIN });
+  const { lines: text } = clusterText(view, { width: 40, paint: PLAIN });
   assert.ok(text.includes("! n1 and n3"), text.join("\n"));
   assert.ok(text.every((line) => widthOf(line) <= 40));
 });

@@ -1,0 +1,87 @@
+/**
+ * `clusternet status --all`: what every agent of a cluster sees. JSON and YAML are
+ * written while the agents answer, for all answers of a large cluster are more
+ * than fits into memory.
+ *
+ * @module
+ */
+
+import { ClusterView, digestOf } from "../core/cluster_view.ts";
+import { InOrder } from "../core/in_order.ts";
+import { clusterText, isClusterHealthy } from "../view/cluster_text.ts";
+import { JsonRecords, listOf, type Records } from "../view/records.ts";
+import { askCluster } from "./ask_cluster.ts";
+import type { StatusArguments } from "./status_options.ts";
+import { standardOutput, writeOut } from "./terminal.ts";
+
+/** @returns the exit code */
+export async function statusAll(wanted: StatusArguments): Promise<number> {
+  const { output } = wanted;
+  return output === "text"
+    ? await inText(wanted)
+    : await inRecords(wanted, await recordsIn(output));
+}
+
+async function inText(wanted: StatusArguments): Promise<number> {
+  let view: ClusterView | undefined;
+  await askCluster(wanted, (head, nodes) => {
+    const begun = view = new ClusterView(head, nodes);
+    return (name, answer) => begun.add(name, answer);
+  });
+  if (view === undefined) return 1;
+  const { healthy, lines } = clusterText(view, standardOutput());
+  await writeOut(`${lines.join("\n")}\n`);
+  return healthy ? 0 : 1;
+}
+
+/** Letters of answers that wait for one that comes before them by name. */
+const WAITING_LETTERS = 64 * 1024 * 1024;
+
+/** @returns 0 too where nobody reads any more */
+async function inRecords(
+  wanted: StatusArguments,
+  records: Records,
+): Promise<number> {
+  const unread = new AbortController();
+  const { signal } = unread;
+  let last = Promise.resolve();
+  // One after the other, whoever has answered meanwhile.
+  const write = async (text: string): Promise<void> => {
+    last = last.then(async () => {
+      if (!signal.aborted && !await writeOut(text)) unread.abort();
+    });
+    await last;
+  };
+  let view: ClusterView | undefined;
+  const order = new InOrder(WAITING_LETTERS);
+  try {
+    await askCluster({ ...wanted, signal }, (head, nodes) => {
+      const begun = view = new ClusterView(head, nodes);
+      const places = new Map(nodes.map(({ name }, at) => [name, at]));
+      void write(records.begin({ ...head }) + records.list("nodes"));
+      return async (name, answer) => {
+        begun.add(name, answer);
+        const at = places.get(name) ?? 0;
+        const item = records.item({ node: nodes[at], answer });
+        await write(records.rows(order.put(at, item)));
+      };
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  if (signal.aborted || view === undefined) return 0;
+  await write(records.rows(order.rest()) + records.endList());
+  for (const piece of listOf(records, "breaks", view.breaks())) {
+    await write(piece);
+    if (signal.aborted) return 0;
+  }
+  await write(records.end());
+  const { count } = digestOf(view.breaks(), { most: 0 });
+  return isClusterHealthy(view.nodes, { count }) ? 0 : 1;
+}
+
+async function recordsIn(output: "json" | "yaml"): Promise<Records> {
+  if (output === "json") return new JsonRecords();
+  const { YamlRecords } = await import("./yaml_records.ts");
+  return new YamlRecords();
+}
