@@ -15,6 +15,7 @@ import {
   RECORD_FILE,
 } from "../core/installed.ts";
 import type { CommandLine } from "../core/service_plan.ts";
+import { systemClock } from "../sys/clock.ts";
 import {
   type Content,
   discardDraft,
@@ -29,6 +30,7 @@ import {
   stageFile,
 } from "../sys/place_files.ts";
 import { runCommand } from "../sys/systemctl.ts";
+import { CopyProgress } from "./copy_progress.ts";
 import { below } from "./install_place.ts";
 
 /** The key lies there too. */
@@ -185,7 +187,7 @@ function stageAll(
         const { path, mode } = action.file;
         const content = contents.get(path);
         if (content === undefined) continue;
-        staged.set(path, stageFile(below(root, path), content, { mode }));
+        staged.set(path, stage(below(root, path), content, mode));
       } else if (action.kind === "back-up") {
         const from = below(root, action.path);
         const mode = (Deno.statSync(from).mode ?? 0) & 0o7777;
@@ -199,6 +201,17 @@ function stageAll(
     for (const { path } of staged.values()) discardDraft(path);
     throw error;
   }
+}
+
+/** An executable of 100 MB takes its time on a slow disk, and says so on a terminal. */
+function stage(path: string, content: Content, mode: number): Staged {
+  if (content.kind === "text") return stageFile(path, content, { mode });
+  const { size } = Deno.statSync(content.of);
+  using copied = new CopyProgress(path, { clock: systemClock, size });
+  return stageFile(path, content, {
+    mode,
+    wrote: (bytes) => copied.wrote(bytes),
+  });
 }
 
 /** @returns those that were not there, as on the running machine */

@@ -99,12 +99,16 @@ export interface Staged {
 export function stageFile(
   path: string,
   content: Content,
-  { mode }: { readonly mode: number },
+  { mode, wrote = () => {} }: {
+    readonly mode: number;
+    /** Told of each piece of so many bytes. */
+    readonly wrote?: (bytes: number) => void;
+  },
 ): Staged {
   const draft = draftOf(path);
   try {
     removeIfThere(draft);
-    writeDraft(draft, content);
+    writeDraft(draft, content, wrote);
     // Not at its making: the umask would have a say.
     Deno.chmodSync(draft, mode);
     return { path, draft };
@@ -183,10 +187,15 @@ function draftOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.clusternet-new`);
 }
 
-function writeDraft(draft: string, content: Content): void {
+function writeDraft(
+  draft: string,
+  content: Content,
+  wrote: (bytes: number) => void,
+): void {
   using file = Deno.openSync(draft, { write: true, createNew: true });
   const write = (part: Uint8Array): void => {
     for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
+    wrote(part.length);
   };
   if (content.kind === "text") write(new TextEncoder().encode(content.text));
   else readChunks(content.of, write);
