@@ -61,7 +61,7 @@ function found(
   };
 }
 
-/** The image of the agent has no ping(8): the node itself may. */
+/** The node itself may make them: a pod sees less. */
 function missing({ notMade }: Diagnosis, node: string): string {
   if (notMade.length === 0) return "";
   const size = notMade.some(({ code }) => code === "mtu-black-hole")

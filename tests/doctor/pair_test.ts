@@ -454,7 +454,7 @@ Deno.test("explainPair() goes the same hops there and back", () => {
 });
 
 Deno.test("explainPair() says which checks could not be made in the agent's pod", () => {
-  const why = "there is no ping on this machine";
+  const why = "no answer from n2, whatever the size";
   const notMade = [{ code: "mtu-black-hole", why }];
   const { ways, verdict } = explainPair(
     facts({ checks: { value: { findings: [], notMade, made: 24 } } }),
@@ -467,7 +467,7 @@ Deno.test("explainPair() says which checks could not be made in the agent's pod"
   );
   assert.match(
     machine?.evidence[0]?.output ?? "",
-    /^Not made: mtu-black-hole: there is no ping/m,
+    /^Not made: mtu-black-hole: no answer from n2/m,
   );
 });
 

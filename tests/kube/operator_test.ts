@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { Child, run, type RunResult } from "../lab/exec.ts";
 import { eventually } from "../lab/harness.ts";
 import { agentProgram } from "../lab/lab.ts";
+import { readDiagnosis } from "../support/pod_diagnosis.ts";
 import { agentImage } from "./agent_image.ts";
 import type { Cluster } from "./cluster.ts";
 import {
@@ -38,6 +39,8 @@ Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
         withoutAgents(cluster),
       "status --all shows each Node's view, by certificate and by token": () =>
         shows(cluster),
+      "doctor in an agent's pod finds nothing, and makes all checks but those that docs/doctor.md names":
+        () => examines(cluster),
       "doctor --pair explains a path that stands, hop by hop": () =>
         pairStands(cluster),
       "doctor --pair refuses in one sentence what it cannot explain": () =>
@@ -133,6 +136,17 @@ async function shows(cluster: Cluster): Promise<void> {
   const text = await statusAll(cluster.kubeconfig);
   assert.match(text.stdout, /^n1 +yes +1 +0 +0 /m);
   assert.match(text.stdout, /Every Node that was asked reaches every other/);
+}
+
+async function examines(cluster: Cluster): Promise<void> {
+  for (const node of cluster.nodes) {
+    const { name } = await agentPod(cluster, node);
+    const said = await cluster.kubectl([
+      ...["--namespace", NAMESPACE, "exec", name, "--"],
+      ...["clusternet", "doctor"],
+    ]);
+    assert.equal(said, readDiagnosis());
+  }
 }
 
 async function draws(cluster: Cluster): Promise<void> {

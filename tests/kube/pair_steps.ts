@@ -6,6 +6,7 @@
  */
 
 import assert from "node:assert/strict";
+import { PAIR_CHECKS } from "../../mod/doctor/pair_facts.ts";
 import type { Explanation, Hop, Way } from "../../mod/doctor/pair.ts";
 import { run, type RunResult } from "../lab/exec.ts";
 import { eventually } from "../lab/harness.ts";
@@ -55,6 +56,13 @@ export async function pairStands(cluster: Cluster): Promise<void> {
     for (const { evidence, sentence } of way.hops) {
       assert.ok(evidence.length > 0, sentence);
     }
+    const made = PAIR_CHECKS.length - 1;
+    assert.match(
+      way.hops.at(-1)?.sentence ?? "",
+      new RegExp(
+        `^${made} checks find nothing .*; 1 could not be made .* --only agent-two\\)$`,
+      ),
+    );
   }
   const { code, stdout } = await pair(cluster, "--pair", "n2", "n1");
   assert.equal(code, 0);

@@ -42,6 +42,7 @@ interface PodSpec {
     readonly image: string;
     readonly command?: readonly string[];
     readonly args?: readonly string[];
+    readonly resources: { readonly limits: { readonly memory?: string } };
     readonly env: readonly {
       readonly name: string;
       readonly value?: string;
@@ -189,6 +190,14 @@ function mountsOf(
       readOnly: readOnly ?? false,
     };
   });
+}
+
+/** The same pod with the manifest's own limit: one more program runs beside the agent. */
+export function withRoom(pod: Pod): Pod {
+  const { memory = "" } = podSpec().containers[0].resources.limits;
+  const [, mebibytes] = /^(\d+)Mi$/.exec(memory) ?? [];
+  assert.ok(mebibytes !== undefined, memory);
+  return { ...pod, memoryLimit: Number(mebibytes) * 1024 * 1024 };
 }
 
 /** The same pod without what it mounts there. */

@@ -5,7 +5,7 @@
  */
 
 import { join } from "node:path";
-import { Child } from "../lab/exec.ts";
+import { Child, run, type RunResult } from "../lab/exec.ts";
 import type { LabNode } from "../lab/node.ts";
 import {
   agentPid,
@@ -68,6 +68,26 @@ function start(pod: Pod, node: LabNode, options: RuncOptions): Container {
       await removeCgroups(pod.id);
     },
   };
+}
+
+/** One more process in a container that runs, as `kubectl exec` has it. */
+export async function runcExec(
+  { pod }: Container,
+  command: readonly string[],
+  folder: string,
+): Promise<RunResult> {
+  const runtime = await parentOf(await agentPid(pod));
+  return await run([
+    // Where the container's processes have the numbers that runc knows.
+    ...["nsenter", `--target=${runtime}`, "--pid", "--mount", "--net", "--"],
+    ...["runc", `--root=${join(folder, "runc")}`, "exec", pod.id, ...command],
+  ]);
+}
+
+async function parentOf(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const [, parent] = /^PPid:\s*(\d+)/m.exec(status) ?? [];
+  return Number(parent);
 }
 
 /** OCI runtime specification, config.md: as a container engine makes it of such a pod. */
