@@ -131,7 +131,12 @@ export function notAStatus(value: unknown): string | undefined {
     return "its answer is no status";
   }
   const { schema, version } = value as { schema: unknown; version?: unknown };
-  if (schema === STATUS_SCHEMA) return undefined;
+  if (schema === STATUS_SCHEMA) {
+    const { findings, health, peers } = value as Partial<Status>;
+    const whole = typeof health === "object" && Array.isArray(findings) &&
+      Array.isArray(peers);
+    return whole ? undefined : "its answer is no status";
+  }
   return `it is version ${String(version)} and speaks schema ${
     String(schema)
   }, this program schema ${STATUS_SCHEMA}: use the executable of the same version`;

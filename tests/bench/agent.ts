@@ -3,7 +3,8 @@
  * that only reads and parses the same watch as JSON; all with the same flags, in
  * the same run. "json" is the agent that takes Nodes as JSON, "agent" the one that
  * takes them as protobuf. Medians of three; the times of the start are beside those
- * of the watch. Then what it costs to be asked: `asked.ts`.
+ * of the watch. Then what it costs to be asked (`asked.ts`), and to ask all agents
+ * of a cluster (`cluster.ts`).
  *
  *     deno task bench [--rounds N]
  *
@@ -22,6 +23,7 @@ import {
 } from "../support/process_figures.ts";
 import { skipped } from "../support/skip.ts";
 import { askedText, measureAsked } from "./asked.ts";
+import { clusterCosts } from "./cluster.ts";
 
 const MARK = "CLUSTERNET_BENCH_NAMESPACE";
 const SIZES = [3, 5_000];
@@ -70,6 +72,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const nodes of SIZES) {
     console.log(`\n${askedText(nodes, await measureAsked(nodes))}`);
   }
+  console.log(`\n${await clusterCosts()}`);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { askForStatus } from "../../mod/cli/cluster_view.ts";
+import { progressText } from "../../mod/cli/ask_cluster.ts";
+import { askForStatus, runInPod } from "../../mod/cli/cluster_view.ts";
 import type { NodeRecord } from "../../mod/core/node.ts";
 import type { AgentPod, ProgramOutput } from "../../mod/sys/kube_pods.ts";
 import { statusOf } from "../support/statuses.ts";
@@ -66,6 +67,10 @@ Deno.test("askForStatus() says in a sentence why there is no status", async () =
       /is not understood: it is version 9\.0\.0 and speaks schema 2, this program schema 1/,
     ],
     [
+      await askedWith({ stdout: '{"schema":1}' }),
+      /^its pod clusternet\/clusternet-x is not understood: its answer is no status$/,
+    ],
+    [
       await askedWith({ code: 1, stderr: "clusternet: No agent runs here\n" }),
       /^its pod clusternet\/clusternet-x says: clusternet: No agent runs here$/,
     ],
@@ -91,4 +96,34 @@ Deno.test("askForStatus() says in a sentence why there is no status", async () =
     ],
   ] as const;
   for (const [why, sentence] of rows) assert.match(why, sentence);
+});
+
+Deno.test("runInPod() gives up an agent that does not answer in time, and says so", async () => {
+  const { promise, reject } = Promise.withResolvers<ProgramOutput>();
+  const run = (
+    _pod: unknown,
+    _command: unknown,
+    signal: AbortSignal,
+  ): Promise<ProgramOutput> => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    return promise;
+  };
+  const { signal } = new AbortController();
+  const options = { command: ["status"], signal, withinMs: 1_000 };
+  assert.equal(
+    await runInPod({ pods: { run } }, POD, options),
+    "its pod clusternet/clusternet-x gives no answer within 1 s",
+  );
+});
+
+Deno.test("progressText() says how many have been asked, and how many gave no answer", () => {
+  const nodes = 5_000;
+  assert.equal(
+    progressText({ asked: 412, nodes, silent: 0 }),
+    "asked 412 of 5,000 agents…",
+  );
+  assert.equal(
+    progressText({ asked: 1_412, nodes, silent: 3 }),
+    "asked 1,412 of 5,000 agents… 3 gave no answer",
+  );
 });
