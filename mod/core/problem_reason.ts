@@ -39,7 +39,7 @@ const PATTERNS = [
     "NoUserspaceWireGuard",
   ],
   [/^Link \S+ is (there|somebody else's)/, "ForeignLink"],
-  [/this kernel has no WireGuard/, "NoWireGuard"],
+  [/[Tt]his kernel has no WireGuard/, "NoWireGuard"],
   [/this kernel lacks nf_tables/, "NoNftables"],
   [/run as root, or with CAP_NET_ADMIN/, "NotPermitted"],
   [/^Not in place after it was set/, "UndoneBySomebodyElse"],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { stateFileOf } from "../../mod/sys/state_file.ts";
+import { EVENTS } from "../fakes/api_events.ts";
 import { bringUp, labTest, patience } from "./harness.ts";
 import { dataPlane, firstNode, ready, runAgent, sentences } from "./look.ts";
 import type { Lab } from "./lab.ts";
@@ -17,6 +18,8 @@ interface Case {
   readonly with?: readonly string[];
   readonly code: 1 | 2;
   readonly says: RegExp;
+  /** The reason of the Event that is left about the Node; `undefined`: there is none. */
+  readonly tells?: string;
   readonly only?: "kernel" | "userspace";
 }
 
@@ -85,6 +88,7 @@ const CUT_OFF: readonly Case[] = [
     flags: () => ["--cluster-cidr", "192.168.0.0/16"],
     code: 1,
     says: /192\.168\.0\.0\/16.*192\.168\.78\.\d+/,
+    tells: "ClusterCIDROverlap",
   },
   {
     what: "a cluster CIDR that holds a name server",
@@ -92,6 +96,7 @@ const CUT_OFF: readonly Case[] = [
     after: () => "echo > /etc/resolv.conf",
     code: 1,
     says: /10\.0\.0\.2/,
+    tells: "ClusterCIDROverlap",
   },
 ];
 
@@ -184,6 +189,7 @@ const MACHINE: readonly Case[] = [
     ],
     code: 1,
     says: /CAP_NET_ADMIN|permi/i,
+    tells: "NotPermitted",
   },
   {
     what: "no WireGuard in the kernel",
@@ -191,12 +197,22 @@ const MACHINE: readonly Case[] = [
     only: "userspace",
     code: 1,
     says: /WireGuard/,
+    tells: "NoWireGuard",
+  },
+  {
+    what: "no WireGuard at all",
+    flags: () => ["--backend", "auto", "--interface", "wg9"],
+    only: "userspace",
+    code: 1,
+    says: /no WireGuard.*no userspace one/,
+    tells: "NoWireGuard",
   },
   {
     what: "no userspace program",
     flags: () => ["--backend", "userspace", "--interface", "wg9"],
     code: 1,
     says: /wireguard-go/,
+    tells: "NoUserspaceWireGuard",
   },
   {
     what: "a foreign link of our name",
@@ -205,6 +221,7 @@ const MACHINE: readonly Case[] = [
     after: () => "ip link del alien0",
     code: 1,
     says: /alien0/,
+    tells: "ForeignLink",
   },
 ];
 
@@ -279,9 +296,26 @@ async function refuses(lab: Lab, node: LabNode, each: Case): Promise<void> {
   assert.match(sentence, /^clusternet: /, said);
   assert.match(sentence, each.says, said);
   assert.deepEqual(more, [], said);
+  const tells = each.tells === undefined ? [] : [each.tells];
+  assert.deepEqual(await eventsSaying(lab, sentence), tells, said);
   assert.equal(await everything(lab, node), before, `half-done: ${said}`);
   assert.ok(took < patience(5_000), `${took} ms: ${said}`);
   await node.space.sh(each.after?.(node) ?? "true");
+}
+
+/** Reasons of the Events with this sentence. */
+async function eventsSaying(
+  lab: Lab,
+  sentence: string,
+): Promise<readonly string[]> {
+  const { items } = await lab.api.request("GET", EVENTS) as {
+    readonly items: readonly {
+      readonly note: string;
+      readonly reason: string;
+    }[];
+  };
+  return items.filter(({ note }) => sentence === `clusternet: ${note}`)
+    .map(({ reason }) => reason);
 }
 
 function stateFile(node: LabNode): string {
