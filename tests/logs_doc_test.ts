@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { PROBLEM_REASONS } from "../mod/core/problem_reason.ts";
+import { PROBLEM_REASONS } from "../mod/core/problem.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

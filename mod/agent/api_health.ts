@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Problem } from "../core/problem.ts";
 import { Bell } from "./bell.ts";
 import type { Health } from "./health.ts";
 import type { Clock } from "./ports.ts";
@@ -18,8 +19,8 @@ const REST_MS = 30_000;
 export interface ApiStatus {
   /** A complete list has been received since the start. */
   readonly synced: boolean;
-  /** What is wrong now, in a sentence. */
-  readonly lastError: string | undefined;
+  /** What is wrong now. */
+  readonly lastError: Problem | undefined;
 }
 
 export interface ApiHealthOptions {
@@ -30,7 +31,7 @@ export interface ApiHealthOptions {
 }
 
 interface Trouble {
-  readonly sentence: string;
+  readonly problem: Problem;
   /** For people. */
   readonly since: string;
   /** `Clock.now()` */
@@ -47,16 +48,16 @@ export class ApiHealth {
   }
 
   /** As the watch reports it. */
-  report({ synced, lastError: sentence }: ApiStatus): void {
+  report({ synced, lastError: problem }: ApiStatus): void {
     const { clock, health, utcNow } = this.#options;
     const before = this.#trouble;
-    if (sentence === undefined) {
+    if (problem === undefined) {
       this.#trouble = undefined;
       if (synced) health.report("nodes", []);
       return;
     }
     this.#trouble = {
-      sentence,
+      problem,
       since: before?.since ?? utcNow(),
       at: before?.at ?? clock.now(),
     };
@@ -78,7 +79,8 @@ export class ApiHealth {
     }
   }
 
-  #tell({ sentence, since }: Trouble): void {
-    this.#options.health.report("nodes", [`${sentence} (since ${since})`]);
+  #tell({ problem, since }: Trouble): void {
+    const text = `${problem.text} (since ${since})`;
+    this.#options.health.report("nodes", [{ ...problem, text }]);
   }
 }

@@ -5,9 +5,15 @@
  * @module
  */
 
-import { ERRNO, errorText, KernelError } from "../core/errors.ts";
+import { ERRNO, KernelError } from "../core/errors.ts";
 import type { PrivateKey } from "../core/key.ts";
 import type { Log, LogSaid } from "../core/log.ts";
+import {
+  type Problem,
+  problemOf,
+  type ProblemReason,
+  REASON_DOWN,
+} from "../core/problem.ts";
 import type { PeerChange, Step } from "../core/state.ts";
 import { counted, Progress } from "../core/progress.ts";
 import { stepText } from "../core/step_text.ts";
@@ -25,10 +31,10 @@ export interface ApplyOptions {
 export interface Applied {
   /** Steps that the kernel has acknowledged. */
   readonly done: readonly Step[];
-  /** One sentence for each failure, with what to do. */
-  readonly failures: readonly string[];
+  /** One for each failure, with what to do. */
+  readonly failures: readonly Problem[];
   /** Those of them that cost more than single peers. */
-  readonly grave: readonly string[];
+  readonly grave: readonly Problem[];
 }
 
 /** More changes of peers than this in one turn are logged as one line (each at level debug). */
@@ -43,8 +49,8 @@ export async function applySteps(
   options: ApplyOptions,
 ): Promise<Applied> {
   const done: Step[] = [];
-  const failures: string[] = [];
-  const grave: string[] = [];
+  const failures: Problem[] = [];
+  const grave: Problem[] = [];
   let hold = options.holdConflist;
   for (const group of groups(steps)) {
     const [first] = group;
@@ -55,7 +61,7 @@ export async function applySteps(
       done.push(...group);
       logGroup(group, options.log);
     } catch (error) {
-      const failure = errorText(error) + advice(first, error);
+      const failure = failureOf(first, error);
       const lack = isLackOfNftables(first, error);
       failures.push(failure);
       if (first.kind !== "peer" && !lack) grave.push(failure);
@@ -181,28 +187,59 @@ function isLackOfNftables(step: Step, error: unknown): boolean {
     [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT].some((one) => one === error.errno);
 }
 
-/** What a person can do about it; "" where the error says enough. */
-function advice(step: Step, error: unknown): string {
-  if (!(error instanceof KernelError)) return "";
+function failureOf(step: Step, error: unknown): Problem {
+  const { cure, reason } = advice(step, error);
+  const problem = problemOf(error, reason);
+  return { ...problem, text: problem.text + cure };
+}
+
+interface Advice {
+  readonly reason: ProblemReason;
+  /** What a person can do about it; "" where the error says enough. */
+  readonly cure: string;
+}
+
+function advice(step: Step, error: unknown): Advice {
+  const none: Advice = { reason: REASON_DOWN, cure: "" };
+  if (!(error instanceof KernelError)) return none;
   if (isLackOfNftables(step, error)) {
-    return "; this kernel lacks nf_tables or a part of it, `modprobe -a nf_tables nft_fib_inet nft_masq nft_chain_nat` says which: " +
-      "until then nothing is masqueraded, and only routes keep pods' traffic in the tunnel";
+    return {
+      reason: "NoNftables",
+      cure:
+        "; this kernel lacks nf_tables or a part of it, `modprobe -a nf_tables nft_fib_inet nft_masq nft_chain_nat` says which: " +
+        "until then nothing is masqueraded, and only routes keep pods' traffic in the tunnel",
+    };
   }
   switch (error.errno) {
     case ERRNO.EADDRINUSE:
-      return "; another program holds the UDP port: `ss -ulpn` names it; end it, or give every node another --listen-port";
+      return {
+        reason: "ListenPortInUse",
+        cure:
+          "; another program holds the UDP port: `ss -ulpn` names it; end it, or give every node another --listen-port",
+      };
     case ERRNO.EPERM:
     case ERRNO.EACCES:
-      return "; run as root, or with CAP_NET_ADMIN";
+      return {
+        reason: "NotPermitted",
+        cure: "; run as root, or with CAP_NET_ADMIN",
+      };
     case ERRNO.EOPNOTSUPP:
-      return step.kind === "create-link"
-        ? "; this kernel has no WireGuard: install its module, or start `wireguard-go` and take --backend userspace"
-        : "";
+      return step.kind === "create-link" ? NO_WIREGUARD : none;
     case ERRNO.EEXIST:
-      return step.kind === "add-route"
-        ? "; a route of somebody else is in the way: `ip route show` names it; remove it, or choose another --cluster-cidr"
-        : "";
+      return step.kind === "add-route" ? FOREIGN_ROUTE : none;
     default:
-      return "";
+      return none;
   }
 }
+
+const NO_WIREGUARD: Advice = {
+  reason: "NoWireGuard",
+  cure:
+    "; this kernel has no WireGuard: install its module, or start `wireguard-go` and take --backend userspace",
+};
+
+const FOREIGN_ROUTE: Advice = {
+  reason: "ForeignRoute",
+  cure:
+    "; a route of somebody else is in the way: `ip route show` names it; remove it, or choose another --cluster-cidr",
+};

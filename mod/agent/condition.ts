@@ -10,7 +10,6 @@
  * @module
  */
 
-import { errorText } from "../core/errors.ts";
 import type { Json } from "../core/json_patch.ts";
 import type { Log } from "../core/log.ts";
 import type { NetworkVerdict, Verdict } from "../core/network_verdict.ts";
@@ -22,6 +21,7 @@ import {
   sameCondition,
 } from "../core/node_condition.ts";
 import { Pace } from "../core/pace.ts";
+import { problemOf } from "../core/problem.ts";
 import type { Bell } from "./bell.ts";
 import type { Health } from "./health.ts";
 import type { Clock } from "./ports.ts";
@@ -91,7 +91,7 @@ export async function publishCondition(
     } catch (error) {
       if (signal.aborted) return;
       confirmed = undefined;
-      health.report("condition", [errorText(error)]);
+      health.report("condition", [problemOf(error)]);
       await clock.sleep(pace.failed(retryAfterMs(error)), signal);
     }
   }

@@ -1,11 +1,12 @@
 /**
- * What stands and what does not, as sentences: the log, systemd's STATUS and
- * `--once` all read it here, so that they never disagree.
+ * What stands and what does not: the log, systemd's STATUS and `--once` all read
+ * it here, so that they never disagree.
  *
  * @module
  */
 
 import { FIRST_LIST_MISSING } from "../core/desired.ts";
+import { type Problem, textsOf } from "../core/problem.ts";
 
 /**
  * Who found it ("nodes" is the watch): a later report of the same source replaces
@@ -20,20 +21,20 @@ export interface Summary {
   readonly ready: boolean;
   /** Nobody has found anything wrong, but not everybody has looked yet. */
   readonly starting: boolean;
-  /** "OK, 12 peers", or "Starting: …" or "Degraded: …" with the first problem and how many more. */
+  /** "OK, 12 peers", or "Starting: …" or "Degraded: …" with the first sentence and how many more. */
   readonly text: string;
 }
 
 /** What stands for a source that has not reported yet. */
 const UNREPORTED: Readonly<Record<typeof SOURCES[number], string>> = {
   kernel: "The kernel has not been set up yet",
-  nodes: FIRST_LIST_MISSING,
+  nodes: FIRST_LIST_MISSING.text,
   key: "The public key is not on the Node yet",
   version: "The API server has not been asked for its version yet",
 };
 
 export class Health {
-  #reported = new Map<Source, readonly string[]>();
+  #reported = new Map<Source, readonly Problem[]>();
   #peers = 0;
   readonly #changed: (summary: Summary) => void;
 
@@ -43,7 +44,7 @@ export class Health {
   }
 
   /** An empty list: all is well there. */
-  report(source: Source, problems: readonly string[]): void {
+  report(source: Source, problems: readonly Problem[]): void {
     const before = this.summary().text;
     this.#reported.set(source, problems);
     const summary = this.summary();
@@ -62,13 +63,13 @@ export class Health {
     return this.#reported.get(source)?.length === 0;
   }
 
-  /** Those that were found, then those that are still to be looked for. */
-  problems(): readonly string[] {
-    return [...new Set([...this.found(), ...this.#unreported()])];
+  /** For people: what was found, then what is still to be looked at. */
+  sentences(): readonly string[] {
+    return [...new Set([...textsOf(this.found()), ...this.#unreported()])];
   }
 
   summary(): Summary {
-    const [first, ...rest] = this.problems();
+    const [first, ...rest] = this.sentences();
     if (first === undefined) {
       const peers = this.#peers === 1 ? "1 peer" : `${this.#peers} peers`;
       return { ready: true, starting: false, text: `OK, ${peers}` };
@@ -80,15 +81,14 @@ export class Health {
   }
 
   /** What somebody has found wrong, each once: a right that is missing fails several. */
-  found(): readonly string[] {
-    const of = (source: Source): readonly string[] =>
+  found(): readonly Problem[] {
+    const of = (source: Source): readonly Problem[] =>
       this.#reported.get(source) ?? [];
-    const all = [...SOURCES, "condition" as const].flatMap(of);
     // Why there is no list says more than that there is none.
     const known = of("nodes").length > 0;
-    return [...new Set(all)].filter((each) =>
-      !known || each !== FIRST_LIST_MISSING
-    );
+    const all = [...SOURCES, "condition" as const].flatMap(of)
+      .filter(({ reason }) => !known || reason !== FIRST_LIST_MISSING.reason);
+    return [...new Map(all.map((each) => [each.text, each])).values()];
   }
 
   #unreported(): readonly string[] {

@@ -7,8 +7,9 @@
 
 import type { RemarkCode } from "../core/candidate.ts";
 import { backoff } from "../core/backoff.ts";
-import { errorText, FatalError } from "../core/errors.ts";
+import { FatalError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { problemOf } from "../core/problem.ts";
 import type { Bell } from "./bell.ts";
 import type { Health } from "./health.ts";
 import type { Nodes } from "./nodes.ts";
@@ -117,7 +118,7 @@ async function attemptTurn(
     return await options.reconciler.turn(scope);
   } catch (error) {
     if (error instanceof FatalError) throw error;
-    const problems = [errorText(error)];
+    const problems = [problemOf(error)];
     const nodeUid = options.nodes.self()?.uid;
     return {
       scope: "full",

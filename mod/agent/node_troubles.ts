@@ -7,7 +7,7 @@
 
 import type { RemarkCode } from "../core/candidate.ts";
 import type { Config } from "../core/config.ts";
-import { type ProblemReason, problemReason } from "../core/problem_reason.ts";
+import type { ProblemReason } from "../core/problem.ts";
 import { SilentPeers } from "../core/silent_peers.ts";
 import type { Trouble } from "../core/troubles.ts";
 import type { Health } from "./health.ts";
@@ -24,7 +24,7 @@ const TOUCHES_US: ReadonlyMap<RemarkCode, string> = new Map([
 const NAMED = 5;
 
 /** Then there is no way to write an Event either. */
-const CUT_OFF: ReadonlySet<string> = new Set<ProblemReason>([
+const CUT_OFF: ReadonlySet<ProblemReason> = new Set([
   "APIServerUnreachable",
   "APIUnauthorized",
 ]);
@@ -59,8 +59,8 @@ export class NodeTroubles {
     await this.#lookAtTraffic();
     const { health } = this.#options;
     return [
-      ...health.found().map((note) => ({ reason: problemReason(note), note }))
-        .filter(({ reason }) => !CUT_OFF.has(reason)),
+      ...health.found().filter(({ reason }) => !CUT_OFF.has(reason))
+        .map(({ reason, text: note }) => ({ reason, note })),
       ...this.#claims(),
       ...this.#peersDown(),
     ];

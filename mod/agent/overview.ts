@@ -18,6 +18,7 @@ import {
   type Probe,
   probePatience,
 } from "../core/peer_state.ts";
+import { textsOf } from "../core/problem.ts";
 import {
   type FindingStatus,
   type LinkStatus,
@@ -114,7 +115,7 @@ export class Overview {
       version: VERSION,
       time: utcText(nowMs),
       startedAt: utcText(this.#startedMs),
-      health: { ...health.summary(), problems: health.problems() },
+      health: { ...health.summary(), problems: health.sentences() },
       node: {
         name: config.nodeName,
         uid: self?.uid ?? null,
@@ -132,7 +133,7 @@ export class Overview {
         server,
         synced,
         silentSeconds: this.#seconds(lastEventAt),
-        error: lastError ?? null,
+        error: lastError?.text ?? null,
         nodes: nodes.count,
       },
       turn: this.#turnStatus(nowMs),
@@ -259,7 +260,7 @@ export class Overview {
       milliseconds,
       scope: report.scope,
       applied: report.applied,
-      problems: report.problems,
+      problems: textsOf(report.problems),
     };
   }
 

@@ -9,7 +9,6 @@
  * @module
  */
 
-import { errorText } from "../core/errors.ts";
 import {
   annotationPatch,
   type ObservedMetadata,
@@ -19,6 +18,7 @@ import type { PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { Pace } from "../core/pace.ts";
+import { problemOf } from "../core/problem.ts";
 import type { Bell } from "./bell.ts";
 import type { Health } from "./health.ts";
 import type { Clock } from "./ports.ts";
@@ -85,7 +85,7 @@ export async function publishKey(
     } catch (error) {
       if (signal.aborted) return;
       confirmed = undefined;
-      health.report("key", [errorText(error)]);
+      health.report("key", [problemOf(error)]);
       await clock.sleep(pace.failed(retryAfterMs(error)), signal);
     }
   }

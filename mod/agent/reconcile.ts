@@ -13,12 +13,13 @@
 
 import { PeerTable } from "../core/advance.ts";
 import type { Counters } from "../core/counters.ts";
-import { FatalError } from "../core/errors.ts";
+import { ProblemError } from "../core/errors.ts";
 import type { PrivateKey, PublicKey } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import type { Found } from "../core/network_verdict.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { cutOffNode, foreignAtStart } from "../core/preflight.ts";
+import { fatalOf, type Problem } from "../core/problem.ts";
 import { samePeer, type State, type Step } from "../core/state.ts";
 import { shortText } from "../core/step_text.ts";
 import { inSpan, type Tracer, UNTRACED } from "../core/trace.ts";
@@ -48,7 +49,7 @@ export class Reconciler {
   #cached: State | undefined;
   #cachedPeers = new PeerTable([]);
   /** Problems that stand since the last look at more than peers. */
-  #standing: readonly string[] = [];
+  #standing: readonly Problem[] = [];
   /** What stands for the pods since then. */
   #network: Found | undefined;
   /** Everything stood as was wanted, as read, and what is wanted is the same since then. */
@@ -84,7 +85,7 @@ export class Reconciler {
       const peers = this.#options.nodes.peers()?.size ?? 0;
       const { length } = problems;
       span.set({ scope: report.scope, peers, steps, clean, problems: length });
-      if (problems[0] !== undefined) span.fail(problems[0]);
+      if (problems[0] !== undefined) span.fail(problems[0].text);
       return report;
     });
   }
@@ -121,8 +122,8 @@ export class Reconciler {
     let planned = this.#plan(want.state, have);
     let applied = 0;
     let newLink = false;
-    let failures: readonly string[] = [];
-    let grave: readonly string[] = [];
+    let failures: readonly Problem[] = [];
+    let grave: readonly Problem[] = [];
     if (planned.steps.length > 0) {
       const result = await this.#apply(planned.steps, want.waiting);
       applied = result.done.length;
@@ -147,11 +148,11 @@ export class Reconciler {
       ...cni.outages,
     ];
     if (missing !== undefined && failures.length === 0) {
-      const sentence = `Not in place after it was set: ${shortText(missing)}`;
-      problems.push(sentence);
+      const problem = undone(missing);
+      problems.push(problem);
       // Nor does a table that somebody keeps deleting part pods from each other.
       const minor = ["peer", "set-table"].includes(missing.kind);
-      if (!minor) outages.push(sentence);
+      if (!minor) outages.push(problem);
     }
     const clean = missing === undefined && have.peersComplete !== false;
     if (clean) this.#remember(have);
@@ -224,7 +225,7 @@ export class Reconciler {
     }
   }
 
-  #found({ nodeUid }: Wanted, outages: readonly string[]): Found | undefined {
+  #found({ nodeUid }: Wanted, outages: readonly Problem[]): Found | undefined {
     this.#network = nodeUid === undefined ? undefined : { nodeUid, outages };
     return this.#network;
   }
@@ -264,7 +265,7 @@ export class Reconciler {
 
   async #apply(
     steps: readonly Step[],
-    waiting: readonly string[],
+    waiting: readonly Problem[],
   ): Promise<Applied> {
     const { clock, log, privateKey, world } = this.#options;
     // Pods must not start before the network stands.
@@ -275,7 +276,7 @@ export class Reconciler {
       const result = await applySteps(world, steps, options);
       const { done, failures } = result;
       span.set({ steps: done.length, failures: failures.length });
-      if (failures[0] !== undefined) span.fail(failures[0]);
+      if (failures[0] !== undefined) span.fail(failures[0].text);
       return result;
     });
   }
@@ -296,21 +297,27 @@ export class Reconciler {
   /** Before the first write it ends the agent; later nothing more is written. */
   #refuseCutOff(): void {
     const { config, nodes } = this.#options;
-    const sentence = cutOffNode(config.clusterCidrs, nodes.self());
-    if (sentence === undefined) return;
-    throw this.#adopted ? new Error(sentence) : new FatalError(sentence, 1);
+    const problem = cutOffNode(config.clusterCidrs, nodes.self());
+    if (problem === undefined) return;
+    if (!this.#adopted) throw fatalOf(problem);
+    throw new ProblemError(problem.text, { reason: problem.reason });
   }
 
   /** At the start only: later it is a problem like any other, and may pass. */
   #refuseForeign(have: State): void {
     const { config, publicKey } = this.#options;
     if (this.#adopted) return;
-    const sentence = foreignAtStart(have, {
+    const problem = foreignAtStart(have, {
       name: config.interface,
       kind: this.#wants.linkKind,
       publicKey,
     });
-    if (sentence !== undefined) throw new FatalError(sentence, 1);
+    if (problem !== undefined) throw fatalOf(problem);
     this.#adopted = true;
   }
+}
+
+function undone(step: Step): Problem {
+  const text = `Not in place after it was set: ${shortText(step)}`;
+  return { reason: "UndoneBySomebodyElse", text };
 }

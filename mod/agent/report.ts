@@ -5,6 +5,7 @@
  */
 
 import type { Found } from "../core/network_verdict.ts";
+import type { Problem } from "../core/problem.ts";
 
 export type Scope = "full" | "network" | "peers";
 
@@ -14,9 +15,9 @@ export interface Report {
   readonly applied: number;
   /** Has the link become ours in this turn? Then it has no session yet. */
   readonly newLink: boolean;
-  /** Sentences: what is missing or failed. None: all stands, as read back. */
-  readonly problems: readonly string[];
-  /** `false`: look again soon, even where there is no sentence for it. */
+  /** What is missing or failed. None: all stands, as read back. */
+  readonly problems: readonly Problem[];
+  /** `false`: look again soon, even where there is no problem. */
   readonly clean: boolean;
   /**
    * Of the problems those that all pods of this node have, not those of single

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { oldServerSentence } from "../core/server_version.ts";
+import type { Problem } from "../core/problem.ts";
+import { oldServer } from "../core/server_version.ts";
 import type { Health } from "./health.ts";
 import type { Clock } from "./ports.ts";
 
@@ -35,13 +36,15 @@ export async function checkServerVersion(
 ): Promise<void> {
   await untilEither(answers, signal);
   while (!signal.aborted) {
-    let sentence: string | undefined;
+    let problem: Problem | undefined;
     try {
       const version = await api.serverVersion(signal);
-      sentence = version && oldServerSentence(version, api.server);
+      problem = version === undefined
+        ? undefined
+        : oldServer(version, api.server);
     } catch { /* the watch says why there is no answer */ }
-    health.report("version", sentence === undefined ? [] : [sentence]);
-    if (sentence === undefined) return await untilEither(undefined, signal);
+    health.report("version", problem === undefined ? [] : [problem]);
+    if (problem === undefined) return await untilEither(undefined, signal);
     await clock.sleep(AGAIN_MS, signal);
   }
 }

@@ -61,7 +61,7 @@ export function agentPages(options: PagesOptions): PageTable {
     },
     "/readyz": () => {
       const { ready, text } = health.summary();
-      if (!ready) return plain(503, health.problems().join("\n"));
+      if (!ready) return plain(503, health.sentences().join("\n"));
       const unseen = clock.now() - (overview.verifiedAt ?? born);
       if (unseen < VERIFIED_MS) return plain(200, text);
       return plain(

@@ -85,7 +85,7 @@ async function runLogged(
   } catch (error) {
     if (error instanceof FatalError) {
       const { tellFatal } = await import("./tell_fatal.ts");
-      await tellFatal(config, error.message);
+      await tellFatal(config, error);
     }
     throw error;
   } finally {
@@ -223,7 +223,7 @@ async function runOnce(
 }
 
 function tellMissing(health: Health): number {
-  for (const problem of health.problems()) {
+  for (const problem of health.sentences()) {
     console.error(`clusternet: ${problem}`);
   }
   return 1;

@@ -22,6 +22,7 @@ import {
 } from "../core/key.ts";
 import type { Log } from "../core/log.ts";
 import { foreignLink, preflight } from "../core/preflight.ts";
+import { fatalOf } from "../core/problem.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
 import { parseResolvers } from "../core/resolv_conf.ts";
 import { systemClock } from "../sys/clock.ts";
@@ -155,13 +156,13 @@ export async function refuseCutOff(
   access: KubeAccess,
   routes: Rtnetlink,
 ): Promise<void> {
-  const [sentence] = preflight(config.clusterCidrs, {
+  const [problem] = preflight(config.clusterCidrs, {
     internalIps: [],
     host: await routes.hostFacts(config.interface),
     resolvers: parseResolvers(await readIfThere("/etc/resolv.conf")),
     apiServers: await addressesOf(new URL(access.server).hostname),
   });
-  if (sentence !== undefined) throw new FatalError(sentence, 1);
+  if (problem !== undefined) throw fatalOf(problem);
 }
 
 /** The kernel asks for CAP_NET_ADMIN before it looks for the route, which is not there. */
@@ -185,7 +186,7 @@ async function refuseWithoutRights(
     throw new FatalError(
       "Cannot change links and routes: Operation not permitted; run as root, or with CAP_NET_ADMIN",
       1,
-      { cause },
+      { cause, reason: "NotPermitted" },
     );
   }
 }
@@ -237,13 +238,14 @@ export async function chooseWireGuard(
     ? userspace
     : kernel;
   const kind = chosen.kind === "kernel" ? "wireguard" : "tun";
-  const sentence = foreignLink(name, link, kind);
-  if (sentence !== undefined) throw new FatalError(sentence, 1);
+  const foreign = foreignLink(name, link, kind);
+  if (foreign !== undefined) throw fatalOf(foreign);
   if (chosen.kind === "kernel" && !hasKernel) {
     throw new FatalError(
       "This kernel has no WireGuard: install its module (`modprobe wireguard` " +
         `says what is amiss), or start a userspace one that outlives the agent (\`wireguard-go ${name}\`) and take --backend userspace`,
       1,
+      { reason: "NoWireGuard" },
     );
   }
   if (chosen.kind === "userspace") {
@@ -259,9 +261,14 @@ async function refuseWithoutProgram(
   try {
     await userspace.read(config.interface);
   } catch (cause) {
-    const opening = config.backend === "auto"
-      ? "This kernel has no WireGuard (`modprobe wireguard` on the node says what is amiss), and there is no userspace one: "
-      : "";
-    throw new FatalError(opening + errorText(cause), 1, { cause });
+    if (config.backend !== "auto") {
+      throw new FatalError(errorText(cause), 1, { cause });
+    }
+    throw new FatalError(
+      "This kernel has no WireGuard (`modprobe wireguard` on the node says what is amiss), and there is no userspace one: " +
+        errorText(cause),
+      1,
+      { cause, reason: "NoWireGuard" },
+    );
   }
 }

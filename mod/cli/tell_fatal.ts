@@ -7,7 +7,8 @@
 
 import { writeEvent } from "../agent/tell_events.ts";
 import type { Config } from "../core/config.ts";
-import { problemReason, REASON_DOWN } from "../core/problem_reason.ts";
+import type { FatalError } from "../core/errors.ts";
+import { problemOf, REASON_DOWN } from "../core/problem.ts";
 import { systemClock as clock } from "../sys/clock.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { KubeClient } from "../sys/kube_client.ts";
@@ -22,9 +23,9 @@ const WITHIN_MS = 2_000;
  */
 export async function tellFatal(
   config: Config,
-  sentence: string,
+  error: FatalError,
 ): Promise<void> {
-  const reason = problemReason(sentence);
+  const { reason } = problemOf(error);
   if (!config.events || config.once || reason === REASON_DOWN) return;
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), WITHIN_MS);
@@ -36,7 +37,7 @@ export async function tellFatal(
     const { uid } = await client.getNode(nodeName, over.signal);
     await writeEvent({ api: client, wallClock: Date.now }, {
       node: { name: nodeName, uid },
-      told: { type: "Warning", reason, note: sentence },
+      told: { type: "Warning", reason, note: error.message },
     }, over.signal);
   } catch {
     // Nothing is lost by it: see above.

@@ -10,6 +10,7 @@
  */
 
 import type { Config } from "./config.ts";
+import type { Problem } from "./problem.ts";
 
 /** What a look at the directories has found. */
 export interface CniFound {
@@ -45,10 +46,10 @@ export const NOTHING_FOUND: CniFound = {
 };
 
 export interface CniVerdict {
-  /** Sentences: not ready while there are any. */
-  readonly problems: readonly string[];
+  /** Not ready while there are any. */
+  readonly problems: readonly Problem[];
   /** Those of them for which new pods get no network, or not ours. */
-  readonly outages: readonly string[];
+  readonly outages: readonly Problem[];
   /** Sentences: worth a line, and nothing more. */
   readonly notes: readonly string[];
 }
@@ -57,11 +58,13 @@ export type CniConfig = Pick<Config, "cniConfFile" | "cniBinDirs">;
 
 export function judgeCni(found: CniFound, config: CniConfig): CniVerdict {
   const { sighted, used } = found;
-  const missing = missingSentence(found, config);
+  const missing = missingProblem(found, config);
   const [first] = found.earlier;
   const sentence = first && earlierSentence(first, config);
   const note = first?.network?.delegates === true;
-  const wrong = note ? undefined : sentence;
+  const wrong: Problem | undefined = note || sentence === undefined
+    ? undefined
+    : { reason: "ForeignCNIConfiguration", text: sentence };
   return {
     problems: [...some(sighted || !used ? missing : undefined), ...some(wrong)],
     outages: [...some(sighted && !used ? missing : undefined), ...some(wrong)],
@@ -69,19 +72,20 @@ export function judgeCni(found: CniFound, config: CniConfig): CniVerdict {
   };
 }
 
-function missingSentence(
+function missingProblem(
   { missing, sighted }: CniFound,
   { cniBinDirs }: CniConfig,
-): string | undefined {
+): Problem | undefined {
   if (missing.length === 0) return undefined;
   const s = missing.length === 1 ? "" : "s";
   const where = cniBinDirs.join(" or ");
   const here = sighted
     ? ""
     : ", as far as this pod sees (mount the node's directory)";
-  return `Cannot find the CNI plugin${s} ${
+  const text = `Cannot find the CNI plugin${s} ${
     missing.join(", ")
   } in ${where}${here}, without which pods get no network: install them (Debian's package is containernetworking-plugins), or name the container runtime's directory with --cni-bin-dir`;
+  return { reason: "CNIPluginMissing", text };
 }
 
 function earlierSentence(
@@ -102,6 +106,6 @@ function earlierSentence(
   return `${path} comes before ${cniConfFile} with ${what}: ${then}; remove it, or rename it (mv ${path} ${path}.off)`;
 }
 
-function some(sentence: string | undefined): readonly string[] {
-  return sentence === undefined ? [] : [sentence];
+function some<T>(one: T | undefined): readonly T[] {
+  return one === undefined ? [] : [one];
 }

@@ -2,7 +2,7 @@
  * What should be on this machine, from the configuration, our own Node, the
  * peers and the machine itself. Compared with what is by `plan()`.
  *
- * What is not known yet is not spoken of: `undefined` in `State`, and a sentence
+ * What is not known yet is not spoken of: `undefined` in `State`, and a problem
  * in `waiting`. So a start, an API server that is away or a Node object that is
  * gone for a while take nothing down. From the first turn on the cluster CIDRs
  * have their unreachable routes: nothing for a pod leaves in clear (I23). The
@@ -29,6 +29,7 @@ import type { Config } from "./config.ts";
 import type { PublicKey } from "./key.ts";
 import { desiredTable } from "./nftables.ts";
 import type { NodeRecord } from "./node.ts";
+import type { Problem } from "./problem.ts";
 import {
   type HostFacts,
   LINK_ALIAS,
@@ -43,8 +44,10 @@ import {
 export const OVERHEAD: Readonly<Record<Family, number>> = { 4: 60, 6: 80 };
 
 /** What waits for the first list says so in these words, wherever that is. */
-export const FIRST_LIST_MISSING =
-  "The first complete list of Nodes has not arrived yet";
+export const FIRST_LIST_MISSING: Problem = {
+  reason: "NodesNotListed",
+  text: "The first complete list of Nodes has not arrived yet",
+};
 
 /** Milliseconds in which a controller that assigns podCIDRs has done it. */
 export const BARE_MS = 5_000;
@@ -89,8 +92,8 @@ export interface DesiredInput {
 
 export interface Desired {
   readonly state: State;
-  /** Sentences: what is missing. Not ready while there are any. */
-  readonly waiting: readonly string[];
+  /** What is missing. Not ready while there are any. */
+  readonly waiting: readonly Problem[];
   /** Our own podCIDRs that can be used. */
   readonly podCidrs: readonly Prefix[];
   /** Sentences: what is left out for good. Ready all the same. */
@@ -136,19 +139,19 @@ export function desired(input: DesiredInput): Desired {
 interface OwnCidrs {
   /** Inside a cluster CIDR, of a family that the machine has, in the Node's order. */
   readonly usable: readonly Prefix[];
-  readonly waiting: readonly string[];
+  readonly waiting: readonly Problem[];
   readonly notes: readonly string[];
 }
 
 function ownCidrs({ self, config, host }: DesiredInput): OwnCidrs {
   const usable: Prefix[] = [];
-  const waiting: string[] = [];
+  const waiting: Problem[] = [];
   const notes: string[] = [];
   for (const text of self?.podCidrs ?? []) {
     const opening = `Own Node ${self?.name} has the podCIDR ${text}`;
     const cidr = parsed(text, parsePrefix);
     if (cidr === undefined) {
-      waiting.push(`${opening}, which is no prefix`);
+      waiting.push(unusable(`${opening}, which is no prefix`));
       continue;
     }
     const family = familyOf(cidr);
@@ -159,13 +162,15 @@ function ownCidrs({ self, config, host }: DesiredInput): OwnCidrs {
         `${opening}, but no --cluster-cidr is IPv${family}: pods get no IPv${family} address`,
       );
     } else if (!contains(cluster, cidr) || cluster === cidr) {
-      waiting.push(
-        `${opening}, which is not a part of the cluster CIDR ${cluster}: give ` +
+      waiting.push({
+        reason: "PodCIDROutsideClusterCIDR",
+        text:
+          `${opening}, which is not a part of the cluster CIDR ${cluster}: give ` +
           "the agent's --cluster-cidr and kube-controller-manager's the same " +
           "range; a Node keeps its podCIDRs until it is deleted and registered anew",
-      );
+      });
     } else if (prefixBits(cidr) > narrow) {
-      waiting.push(`${opening}, too narrow for a gateway and a pod`);
+      waiting.push(unusable(`${opening}, too narrow for a gateway and a pod`));
     } else if (family === 6 && !host.ipv6) {
       notes.push(`${opening}, but this machine's kernel has IPv6 switched off`);
     } else usable.push(cidr);
@@ -173,19 +178,36 @@ function ownCidrs({ self, config, host }: DesiredInput): OwnCidrs {
   return { usable, waiting, notes };
 }
 
+function unusable(text: string): Problem {
+  return { reason: "PodCIDRUnusable", text };
+}
+
 function* waitingFor(
   { bareMs = 0, config, listed, self }: DesiredInput,
-): Generator<string> {
+): Generator<Problem> {
   if (!listed) yield FIRST_LIST_MISSING;
   if (self === undefined) {
     if (listed) {
-      yield `There is no Node ${config.nodeName}: has the kubelet registered it, and is --node-name as \`kubectl get nodes\` has it?`;
+      yield {
+        reason: "NodeNotRegistered",
+        text:
+          `There is no Node ${config.nodeName}: has the kubelet registered it, and is --node-name as \`kubectl get nodes\` has it?`,
+      };
     }
     return;
   }
-  if (self.podCidrs.length === 0) yield bareSentence(self.name, config, bareMs);
+  if (self.podCidrs.length === 0) {
+    yield {
+      reason: "NoPodCIDRs",
+      text: bareSentence(self.name, config, bareMs),
+    };
+  }
   if (self.internalIps.length === 0) {
-    yield `Own Node ${self.name} has no InternalIP yet: the others cannot reach it`;
+    yield {
+      reason: "NoInternalIP",
+      text:
+        `Own Node ${self.name} has no InternalIP yet: the others cannot reach it`,
+    };
   }
 }
 

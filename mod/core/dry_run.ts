@@ -12,6 +12,7 @@ import type { PublicKey } from "./key.ts";
 import { PeerIndex } from "./peer_index.ts";
 import { type Plan, plan } from "./plan.ts";
 import { cutOffNode, foreignAtStart } from "./preflight.ts";
+import { type Problem, textsOf } from "./problem.ts";
 import { makeKeyLine, shellLines } from "./shell_text.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { State, Step } from "./state.ts";
@@ -92,10 +93,10 @@ export function dryRun(snapshot: Snapshot): DryRun {
   };
   const refusal = refusalOf(snapshot, want);
   if (refusal !== undefined) {
-    return { ...common, steps: [], problems: [refusal] };
+    return { ...common, steps: [], problems: [refusal.text] };
   }
   const planned = planOf(snapshot, want);
-  const problems = [...want.waiting, ...planned.blocked];
+  const problems = textsOf([...want.waiting, ...planned.blocked]);
   const { observed } = snapshot;
   const compared = { desired: want.state, observed };
   const peers = new PeerTable(
@@ -137,7 +138,7 @@ function planOf(
 function refusalOf(
   { config, linkKind, observed, publicKey, running }: Snapshot,
   { index }: Wanted,
-): string | undefined {
+): Problem | undefined {
   const cut = cutOffNode(config.clusterCidrs, index.self);
   if (cut !== undefined || running) return cut;
   return foreignAtStart(observed, {

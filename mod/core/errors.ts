@@ -5,14 +5,32 @@
  * @module
  */
 
+import type { ProblemReason } from "./problem.ts";
+
+export interface ProblemOptions extends ErrorOptions {
+  /** What it means for the node's network, where that has a word of its own. */
+  readonly reason?: ProblemReason | undefined;
+}
+
+/** An error that may know its reason: `problemOf()` reads it. */
+export class ProblemError extends Error {
+  override readonly name: string = "ProblemError";
+  readonly reason: ProblemReason | undefined;
+
+  constructor(message: string, options: ProblemOptions = {}) {
+    super(message, options);
+    this.reason = options.reason;
+  }
+}
+
 /** The kernel (or a userspace program speaking for it) refused an operation. */
-export class KernelError extends Error {
+export class KernelError extends ProblemError {
   override readonly name = "KernelError";
   /** Positive, include/uapi/asm-generic/errno-base.h; see `ERRNO`. */
   readonly errno: number;
 
   /** @param message "Cannot add route 10.0.0.0/16: Network is down" */
-  constructor(message: string, errno: number, options?: ErrorOptions) {
+  constructor(message: string, errno: number, options?: ProblemOptions) {
     super(message, options);
     this.errno = errno;
   }
@@ -22,11 +40,11 @@ export class KernelError extends Error {
  * Nothing that waiting mends: the agent says the sentence and exits.
  * `exitCode` 2 is for what the command line or configuration got wrong, 1 for the rest.
  */
-export class FatalError extends Error {
+export class FatalError extends ProblemError {
   override readonly name = "FatalError";
   readonly exitCode: 1 | 2;
 
-  constructor(message: string, exitCode: 1 | 2, options?: ErrorOptions) {
+  constructor(message: string, exitCode: 1 | 2, options?: ProblemOptions) {
     super(message, options);
     this.exitCode = exitCode;
   }

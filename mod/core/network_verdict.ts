@@ -12,6 +12,7 @@ import {
   type NetworkCondition,
   networkIsDown,
 } from "./node_condition.ts";
+import type { Problem } from "./problem.ts";
 
 /** Milliseconds that an outage lasts before it is told. */
 export const DOWN_AFTER_MS = 15_000;
@@ -30,8 +31,8 @@ const SENTENCE_MS = 60_000;
 export interface Found {
   /** UID of our own Node, as the turn knew it. */
   readonly nodeUid: string;
-  /** Sentences: why pods have no network here; none: they have. */
-  readonly outages: readonly string[];
+  /** Why pods have no network here; none: they have. */
+  readonly outages: readonly Problem[];
 }
 
 export interface Verdict {
@@ -45,7 +46,7 @@ export interface Verdict {
 
 export class NetworkVerdict {
   #nodeUid = "";
-  #outages: readonly string[] | undefined;
+  #outages: readonly Problem[] | undefined;
   /** Since when there are outages, or none. */
   #since = 0;
   /** Times that "down" was said, lately. */
@@ -102,14 +103,13 @@ export class NetworkVerdict {
   }
 
   #sayDown(
-    first: string,
+    { reason, text: first }: Problem,
     options: { readonly more: number; readonly now: number },
   ): void {
     const { more, now } = options;
     if (this.#said === undefined || this.#said === NETWORK_IS_UP) this.#downs++;
-    this.#said = networkIsDown(
-      more === 0 ? first : `${first} (and ${more} more)`,
-    );
+    const text = more === 0 ? first : `${first} (and ${more} more)`;
+    this.#said = networkIsDown({ reason, text });
     this.#saidAt = now;
   }
 }

@@ -12,14 +12,14 @@
  */
 
 import type { Json, ObservedMetadata } from "./json_patch.ts";
-import { PROBLEM_REASONS, problemReason } from "./problem_reason.ts";
+import { type Problem, PROBLEM_REASONS } from "./problem.ts";
 
 /** k8s.io/api/core/v1, NodeNetworkUnavailable. */
 export const NETWORK_UNAVAILABLE = "NetworkUnavailable";
 
 /**
- * In the manner of `FlannelIsUp`, `CalicoIsUp` and `CiliumIsUp`; for a network
- * that is down the reason is that of its sentence.
+ * In the manner of `FlannelIsUp`, `CalicoIsUp` and `CiliumIsUp`; a network that
+ * is down has the reason of its problem.
  */
 export const REASON_UP = "ClusternetIsUp";
 
@@ -52,13 +52,12 @@ export const NETWORK_IS_UP: NetworkCondition = {
   message: "clusternet has the link, the routes and the public key in place",
 };
 
-/** @param why one sentence, with the cure */
-export function networkIsDown(why: string): NetworkCondition {
+export function networkIsDown({ reason, text }: Problem): NetworkCondition {
   return {
     status: "True",
-    reason: problemReason(why),
+    reason,
     // A torn pair of surrogates would come back as something else.
-    message: why.slice(0, MESSAGE_LIMIT).toWellFormed(),
+    message: text.slice(0, MESSAGE_LIMIT).toWellFormed(),
   };
 }
 

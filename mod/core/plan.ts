@@ -23,6 +23,7 @@ import type { PublicKey } from "./key.ts";
 import { sameTable } from "./nft_text.ts";
 import { planPeers } from "./plan_peers.ts";
 import { foreignLink } from "./preflight.ts";
+import type { Problem } from "./problem.ts";
 import {
   type Device,
   type Link,
@@ -48,8 +49,8 @@ export interface PlanContext {
 
 export interface Plan {
   readonly steps: readonly Step[];
-  /** Sentences: what stands in the way and is not ours to change. */
-  readonly blocked: readonly string[];
+  /** What stands in the way and is not ours to change. */
+  readonly blocked: readonly Problem[];
 }
 
 export function plan(
@@ -87,11 +88,14 @@ function linkInTheWay(
   { link: wanted }: State,
   { link: found }: State,
   { link }: PlanContext,
-): string | undefined {
+): Problem | undefined {
   if (!wanted || found === undefined) return undefined;
   if (found === null && wanted.kind !== "wireguard") {
-    return `No userspace WireGuard holds the link ${link}: start one, as in ` +
-      `\`wireguard-go ${link}\`, to outlive the agent`;
+    return {
+      reason: "NoUserspaceWireGuard",
+      text: `No userspace WireGuard holds the link ${link}: start one, as in ` +
+        `\`wireguard-go ${link}\`, to outlive the agent`,
+    };
   }
   return foreignLink(link, found, wanted.kind);
 }
@@ -153,9 +157,9 @@ function planAddresses(
 function planRoutes(
   { routes: wanted, addresses }: State,
   { routes: found }: State,
-): AddRemove & { readonly blocked: readonly string[] } {
+): AddRemove & { readonly blocked: readonly Problem[] } {
   const add: Step[] = [];
-  const blocked: string[] = [];
+  const blocked: Problem[] = [];
   const kept = new Set<Route>();
   if (wanted === undefined || found === undefined) {
     return { add, remove: [], blocked };
@@ -192,9 +196,12 @@ function goesBefore(other: Route, ours: Route): boolean {
   return better || sameRouteKey(other, ours);
 }
 
-function inTheWay(route: Route): string {
-  return `A route to ${route.destination} by somebody else (protocol ` +
-    `${route.protocol}) is in the way: ip route del ${routeText(route)}`;
+function inTheWay(route: Route): Problem {
+  return {
+    reason: "ForeignRoute",
+    text: `A route to ${route.destination} by somebody else (protocol ` +
+      `${route.protocol}) is in the way: ip route del ${routeText(route)}`,
+  };
 }
 
 /** Made anew as a whole, whatever small thing is different: that is one transaction too. */

@@ -16,6 +16,7 @@ import {
 } from "./address.ts";
 import type { PublicKey } from "./key.ts";
 import type { NodeRecord } from "./node.ts";
+import type { Problem } from "./problem.ts";
 import { type HostFacts, type Link, LINK_ALIAS, type State } from "./state.ts";
 
 export interface Needed {
@@ -26,18 +27,18 @@ export interface Needed {
   readonly apiServers: readonly Address[];
 }
 
-/** One sentence for each address that lies in a cluster CIDR; none: go on. */
+/** One problem for each address that lies in a cluster CIDR; none: go on. */
 export function preflight(
   clusterCidrs: readonly Prefix[],
   { internalIps, host, resolvers, apiServers }: Needed,
-): readonly string[] {
+): readonly Problem[] {
   const seen = new Set<Address>();
-  const sentences: string[] = [];
+  const problems: Problem[] = [];
   const check = (address: Address, what: string): void => {
-    const sentence = cutOff(clusterCidrs, address, what);
-    if (sentence === undefined || seen.has(address)) return;
+    const problem = cutOff(clusterCidrs, address, what);
+    if (problem === undefined || seen.has(address)) return;
     seen.add(address);
-    sentences.push(sentence);
+    problems.push(problem);
   };
   for (const address of internalIps) check(address, OWN_INTERNAL_IP);
   for (const address of apiServers) check(address, "the API server");
@@ -48,34 +49,38 @@ export function preflight(
     if (kind === "veth" && bits === familyBits(familyOf(address))) continue;
     check(address, `an address of the link ${link}`);
   }
-  return sentences;
+  return problems;
 }
 
 /** What an InternalIP is called in the sentence. */
 export const OWN_INTERNAL_IP = "this Node's InternalIP";
 
-/** The sentence if a cluster CIDR holds this address. */
+/** What is wrong if a cluster CIDR holds this address. */
 export function cutOff(
   clusterCidrs: readonly Prefix[],
   address: Address,
   what: string,
-): string | undefined {
+): Problem | undefined {
   const cidr = clusterCidrs.find((one) => contains(one, address));
   if (cidr === undefined) return undefined;
-  return `Cannot use cluster CIDR ${cidr}: it holds ${address}, ${what}, which would ` +
-    "be cut off; give a range that is free with --cluster-cidr, here and to " +
-    "kube-controller-manager";
+  return {
+    reason: "ClusterCIDROverlap",
+    text:
+      `Cannot use cluster CIDR ${cidr}: it holds ${address}, ${what}, which would ` +
+      "be cut off; give a range that is free with --cluster-cidr, here and to " +
+      "kube-controller-manager",
+  };
 }
 
-/** The sentence if a cluster CIDR holds an InternalIP of our own Node. */
+/** What is wrong if a cluster CIDR holds an InternalIP of our own Node. */
 export function cutOffNode(
   clusterCidrs: readonly Prefix[],
   self: NodeRecord | undefined,
-): string | undefined {
+): Problem | undefined {
   for (const text of self?.internalIps ?? []) {
     const address = parsedAddress(text);
-    const sentence = address && cutOff(clusterCidrs, address, OWN_INTERNAL_IP);
-    if (sentence !== undefined) return sentence;
+    const problem = address && cutOff(clusterCidrs, address, OWN_INTERNAL_IP);
+    if (problem !== undefined) return problem;
   }
   return undefined;
 }
@@ -96,13 +101,15 @@ export function foreignAtStart(
     readonly kind: string;
     readonly publicKey: PublicKey;
   },
-): string | undefined {
-  const sentence = foreignLink(name, link, kind);
-  if (sentence !== undefined || !link) return sentence;
+): Problem | undefined {
+  const problem = foreignLink(name, link, kind);
+  if (problem !== undefined || !link) return problem;
   const other = device?.publicKey;
   if (link.alias !== "" || !other || other === publicKey) return undefined;
-  return `Link ${name} is there with another private key and without our mark: ` +
-    `remove it (ip link del ${name}) or choose another name with --interface`;
+  return foreign(
+    name,
+    `Link ${name} is there with another private key and without our mark`,
+  );
 }
 
 /** Why a link of our name is not ours; `undefined`: it is, or there is none. */
@@ -110,17 +117,23 @@ export function foreignLink(
   name: string,
   observed: Link | null | undefined,
   kind: string,
-): string | undefined {
+): Problem | undefined {
   if (!observed) return undefined;
-  const cure =
-    `remove it (ip link del ${name}) or choose another name with --interface`;
   if (observed.kind !== kind) {
     const found = observed.kind === "" ? "hardware" : `kind ${observed.kind}`;
-    return `Link ${name} is there but is not of kind ${kind} (${found}): ${cure}`;
+    return foreign(
+      name,
+      `Link ${name} is there but is not of kind ${kind} (${found})`,
+    );
   }
   // Without an alias it may be ours: we may have ended between making and marking it.
   if (["", LINK_ALIAS].includes(observed.alias)) return undefined;
-  return `Link ${name} is somebody else's (alias ${
-    JSON.stringify(observed.alias)
-  }): ${cure}`;
+  const alias = JSON.stringify(observed.alias);
+  return foreign(name, `Link ${name} is somebody else's (alias ${alias})`);
+}
+
+function foreign(name: string, how: string): Problem {
+  const cure =
+    `remove it (ip link del ${name}) or choose another name with --interface`;
+  return { reason: "ForeignLink", text: `${how}: ${cure}` };
 }

@@ -10,18 +10,20 @@
  * @module
  */
 
+import type { Problem } from "./problem.ts";
+
 export const OLDEST_SERVER = { major: 1, minor: 30 } as const;
 
 /**
- * The sentence about a server that is too old. `undefined`: it is new enough, or
+ * What is wrong with a server that is too old. `undefined`: it is new enough, or
  * says nothing that could be read (a build without a version says v0.0.0).
  *
  * @param text `gitVersion` of its /version: "v1.36.3", "v1.29.1-eks-508b6b3"
  */
-export function oldServerSentence(
+export function oldServer(
   text: string,
   server: string,
-): string | undefined {
+): Problem | undefined {
   const [, major = "", minor = ""] = /^v?(\d{1,3})\.(\d{1,3})\b/.exec(text) ??
     [];
   const own = { major: Number(major), minor: Number(minor) };
@@ -30,7 +32,10 @@ export function oldServerSentence(
     own.major === OLDEST_SERVER.major && own.minor >= OLDEST_SERVER.minor;
   if (unreadable || fits) return undefined;
   const oldest = `v${OLDEST_SERVER.major}.${OLDEST_SERVER.minor}`;
-  return `The API server ${server} is ${
-    text.slice(0, 40).replaceAll(/[^ -~]/g, "?")
-  }, and clusternet supports ${oldest} and newer: upgrade kube-apiserver, or run an older clusternet (all that works goes on)`;
+  return {
+    reason: "APIServerTooOld",
+    text: `The API server ${server} is ${
+      text.slice(0, 40).replaceAll(/[^ -~]/g, "?")
+    }, and clusternet supports ${oldest} and newer: upgrade kube-apiserver, or run an older clusternet (all that works goes on)`,
+  };
 }

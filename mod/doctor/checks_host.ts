@@ -53,7 +53,9 @@ export const HOST_CHECKS: readonly Check[] = [
     {
       needs: ["cni", "config"],
       find: ({ cni, config }) =>
-        judgeCni({ ...cni, missing: [] }, config).problems.map((sentence) => ({
+        judgeCni({ ...cni, missing: [] }, config).problems.map((
+          { text: sentence },
+        ) => ({
           sentence,
           evidence: [
             seen(
@@ -90,7 +92,9 @@ export const HOST_CHECKS: readonly Check[] = [
   check("cni-plugins", "the CNI plugins that pods need", {
     needs: ["cni", "config"],
     find: ({ cni, config }) =>
-      judgeCni({ ...cni, earlier: [] }, config).problems.map((sentence) => ({
+      judgeCni({ ...cni, earlier: [] }, config).problems.map((
+        { text: sentence },
+      ) => ({
         sentence,
         evidence: [
           seen(

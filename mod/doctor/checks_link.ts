@@ -35,7 +35,7 @@ export const LINK_CHECKS: readonly Check[] = [
   check("link-foreign", "whether somebody else's link or route is in the way", {
     needs: ["state", "config"],
     find: ({ state: { blocked }, config }) =>
-      blocked.map((sentence) => ({
+      blocked.map(({ text: sentence }) => ({
         sentence,
         evidence: [
           seen(`ip -d link show ${config.interface}`, ""),

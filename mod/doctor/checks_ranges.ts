@@ -24,7 +24,7 @@ export const RANGE_CHECKS: readonly Check[] = [
           host,
           resolvers: [],
           apiServers: [],
-        }).map((sentence) => ({
+        }).map(({ text: sentence }) => ({
           sentence,
           evidence: [seen("ip -o address show; ip route show default", "")],
           cure: "what the sentence says: a range that is free",

@@ -12,6 +12,7 @@ import type { CniFound } from "../core/cni_check.ts";
 import type { Config } from "../core/config.ts";
 import type { ForwardDrop } from "../core/forward.ts";
 import type { NodeRecord } from "../core/node.ts";
+import type { Problem } from "../core/problem.ts";
 import type { HostFacts, Link, State, Step } from "../core/state.ts";
 import type { Status } from "../core/status.ts";
 import type { PeerTraffic } from "../core/traffic.ts";
@@ -118,7 +119,7 @@ export interface StateFacts {
   readonly want: State;
   readonly have: State;
   readonly steps: readonly Step[];
-  readonly blocked: readonly string[];
+  readonly blocked: readonly Problem[];
   readonly self: NodeRecord | null;
   /** Sentences about Nodes that are not wholly used. */
   readonly unused: readonly {

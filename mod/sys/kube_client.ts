@@ -153,7 +153,10 @@ export class KubeClient implements NodeLister {
     }, signal);
     const node = decodeObservedNode(bytes);
     if (node === undefined) {
-      throw new NetworkError(`Cannot ${operation.what}: the answer is no Node`);
+      throw new NetworkError(
+        `Cannot ${operation.what}: the answer is no Node`,
+        { reason: "APIServerTrouble" },
+      );
     }
     return node;
   }

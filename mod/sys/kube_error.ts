@@ -5,6 +5,8 @@
  * @module
  */
 
+import { ProblemError, type ProblemOptions } from "../core/errors.ts";
+import type { ProblemReason } from "../core/problem.ts";
 import { isTooManyRequests, type Status } from "../wire/status_json.ts";
 import {
   type Credentials,
@@ -29,7 +31,7 @@ export interface ApiErrorOptions {
 }
 
 /** The API server answered, and the answer was no. */
-export class ApiError extends Error {
+export class ApiError extends ProblemError {
   override readonly name = "ApiError";
   readonly status: Status;
   /** Seconds that the server asked to be left alone for; `undefined`: it did not ask. */
@@ -40,7 +42,9 @@ export class ApiError extends Error {
     status: Status,
     options: ApiErrorOptions = {},
   ) {
-    super(sentence(operation, status, options.cure));
+    super(sentence(operation, status, options.cure), {
+      reason: problemReason(status),
+    });
     this.status = status;
     this.retryAfterSeconds = options.retryAfterSeconds ??
       status.retryAfterSeconds;
@@ -48,15 +52,23 @@ export class ApiError extends Error {
 }
 
 /** There was no answer, or none to the end. The message is the whole sentence. */
-export class NetworkError extends Error {
+export class NetworkError extends ProblemError {
   override readonly name = "NetworkError";
   /** The runtime's own words, for debugging. */
   readonly detail: string | undefined;
 
-  constructor(message: string, detail?: string) {
-    super(message);
-    this.detail = detail;
+  constructor(
+    message: string,
+    options: ProblemOptions & { readonly detail?: string } = {},
+  ) {
+    super(message, options);
+    this.detail = options.detail;
   }
+}
+
+function problemReason({ code }: Status): ProblemReason {
+  if (code === 403) return "APIForbidden";
+  return code === 401 ? "APIUnauthorized" : "APIServerTrouble";
 }
 
 function sentence(
@@ -102,7 +114,7 @@ export function networkError(
   const text = textOf(error);
   return new NetworkError(
     `${unreachable(party)}: ${reasonOf(text, party, credentials)}`,
-    text,
+    { reason: "APIServerUnreachable", detail: text },
   );
 }
 

@@ -207,6 +207,7 @@ async function exchange(
     if (!late) throw refusedOrAway(access, error, credentials);
     throw new NetworkError(
       `${unreachable(access)}: no answer within ${HEAD_MS / 1000} s`,
+      { reason: "APIServerUnreachable" },
     );
   } finally {
     // From here on, who reads the body ends it.

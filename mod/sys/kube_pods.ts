@@ -212,7 +212,9 @@ async function conversation(
   };
   socket.onclose = ({ reason }) => {
     if (!opened) {
-      reject(new NotOpened(`Cannot ${what}: ${refusal(said)}`, said));
+      reject(
+        new NotOpened(`Cannot ${what}: ${refusal(said)}`, { detail: said }),
+      );
     } else if (end === undefined) {
       const why = reason || said || "the connection broke off";
       reject(new NetworkError(`Cannot ${what}: ${why}`));

@@ -19,6 +19,7 @@ import type { Counters } from "../core/counters.ts";
 import { errorText } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { NodeSink } from "../core/node.ts";
+import { type Problem, problemOf } from "../core/problem.ts";
 import { type Span, type Tracer, UNTRACED } from "../core/trace.ts";
 import type { WatchEvent } from "../wire/node_json.ts";
 import type { NodeLister } from "./kube_client.ts";
@@ -41,8 +42,8 @@ export interface ReflectorStatus {
   readonly synced: boolean;
   /** `Clock.now()` of the last list, event or bookmark. */
   readonly lastEventAt: number | undefined;
-  /** What is wrong now, in a sentence. */
-  readonly lastError: string | undefined;
+  /** What is wrong now. */
+  readonly lastError: Problem | undefined;
 }
 
 export interface ReflectorOptions {
@@ -195,6 +196,7 @@ export class Reflector {
         silent
           ? `Cannot list Nodes: nothing came for ${SILENCE_MS / 1_000} s`
           : "Cannot list Nodes: the stream ended before the list was complete",
+        { reason: "APIServerTrouble" },
       );
     }
     if (signal.aborted) return;
@@ -312,7 +314,7 @@ export class Reflector {
         this.#version = undefined;
       }
     }
-    this.#report({ ...this.#status, lastError: errorText(error) });
+    this.#report({ ...this.#status, lastError: problemOf(error) });
     const seconds = error instanceof ApiError ? error.retryAfterSeconds : 0;
     return this.#pace.failed((seconds ?? 0) * 1_000);
   }
@@ -340,11 +342,12 @@ export class Reflector {
     const before = this.#status;
     this.#status = status;
     const { lastError, synced } = status;
-    if (before.lastError === lastError && before.synced === synced) return;
+    const news = before.lastError?.text !== lastError?.text;
+    if (!news && before.synced === synced) return;
     const { log, onStatus } = this.#options;
-    if (before.lastError !== lastError) {
+    if (news) {
       if (lastError !== undefined) {
-        log.warn(lastError, { event: "api-failed" });
+        log.warn(lastError.text, { event: "api-failed" });
       } else {
         log.info("The API server answers again", {
           event: "api-back",

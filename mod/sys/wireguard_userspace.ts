@@ -206,14 +206,17 @@ export class UserspaceWireGuard {
         throw new KernelError(
           `${what}: nothing listens on ${path}; start one that outlives the agent, e.g. \`wireguard-go ${link}\``,
           ERRNO.ENODEV,
-          { cause },
+          { cause, reason: "NoUserspaceWireGuard" },
         );
       }
       const denied = cause instanceof Deno.errors.PermissionDenied ||
         cause instanceof Deno.errors.NotCapable;
       const why = denied ? `no permission for ${path}` : `${path} fails`;
       const errno = denied ? ERRNO.EACCES : ERRNO.EIO;
-      throw new KernelError(`${what}: ${why}`, errno, { cause });
+      throw new KernelError(`${what}: ${why}`, errno, {
+        cause,
+        reason: "NoUserspaceWireGuard",
+      });
     }
   }
 
@@ -225,6 +228,7 @@ export class UserspaceWireGuard {
           JSON.stringify(link)
         } is no name of a link`,
         ERRNO.ENODEV,
+        { reason: "NoUserspaceWireGuard" },
       );
     }
     return `${this.#directory}/${link}.sock`;

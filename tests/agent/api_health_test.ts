@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { ApiHealth, TROUBLE_MS } from "../../mod/agent/api_health.ts";
 import { Health } from "../../mod/agent/health.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
+import { problem } from "../support/problems.ts";
 
-const AWAY = "Cannot reach the API server: connection refused";
-const DENIED = "Cannot watch Nodes: 403 Forbidden";
+const AWAY = problem("Cannot reach the API server: connection refused");
+const DENIED = problem("Cannot watch Nodes: 403 Forbidden");
 
 async function withBench(
   body: (
@@ -33,10 +34,10 @@ Deno.test("before the first list trouble is told at once, and since when", async
     await clock.advance(1_000);
     const since = new Date(clock.now()).toISOString();
     api.report({ synced: false, lastError: AWAY });
-    assert.equal(health.problems()[0], `${AWAY} (since ${since})`);
+    assert.equal(health.sentences()[0], `${AWAY.text} (since ${since})`);
     await clock.advance(60_000);
     api.report({ synced: false, lastError: DENIED });
-    assert.equal(health.problems()[0], `${DENIED} (since ${since})`);
+    assert.equal(health.sentences()[0], `${DENIED.text} (since ${since})`);
     api.report({ synced: true, lastError: undefined });
     assert(health.stands("nodes"));
     await clock.advance(1);
@@ -56,7 +57,7 @@ Deno.test("after it, only trouble that lasts is told", async () => {
     await clock.advance(TROUBLE_MS / 2);
     api.report({ synced: true, lastError: DENIED });
     await clock.advance(TROUBLE_MS / 2 + 1);
-    assert.match(health.problems()[0] ?? "", /^Cannot watch Nodes: 403/);
+    assert.match(health.sentences()[0] ?? "", /^Cannot watch Nodes: 403/);
     api.report({ synced: true, lastError: undefined });
     assert(health.stands("nodes"), "and it is over at once");
     await clock.advance(1);

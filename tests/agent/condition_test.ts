@@ -17,6 +17,7 @@ import { isObject, type JsonObject } from "../fakes/api_store.ts";
 import { applyStrategicMerge } from "../fakes/strategic_merge.ts";
 import { MemoryLog } from "../support/logs.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
+import { problem } from "../support/problems.ts";
 
 const WANTED = { annotation: "clusternet.dev/wg-pubkey", ownNode: "n1" };
 const READY: JsonObject = { type: "Ready", status: "True" };
@@ -75,8 +76,9 @@ class Bench implements ConditionApi {
   }
 
   /** What a turn finds. */
-  find(...outages: readonly string[]): void {
+  find(...sentences: readonly string[]): void {
     const nodeUid = this.seen?.uid ?? "";
+    const outages = sentences.map(problem);
     this.verdict.report({ nodeUid, outages }, this.clock.now());
     this.bell.ring("turn");
   }
@@ -164,7 +166,7 @@ Deno.test("publishCondition() writes False once all stands, and then rests", asy
 
 Deno.test("publishCondition() waits for the key, the Node and the list", async () => {
   const bench = new Bench();
-  bench.health.report("key", ["Cannot patch Node n1"]);
+  bench.health.report("key", [problem("Cannot patch Node n1")]);
   bench.start().find();
   await bench.clock.advance(HOUR_MS);
   assert.equal(bench.gets, 0);
@@ -291,7 +293,7 @@ Deno.test("publishCondition() survives a lost reply with one final value", async
     await bench.clock.advance(60_000);
     assert.equal(bench.condition()?.status, "False");
     assert.equal(bench.writes, 1, "the second look finds it there");
-    assert(!bench.health.problems().some((text) => text.includes("reset")));
+    assert(!bench.health.sentences().some((text) => text.includes("reset")));
     await bench.end();
   }
 });
@@ -317,7 +319,7 @@ Deno.test("publishCondition() says what fails, seldom asks, and obeys Retry-Afte
     await bench.clock.advance(30_000);
   }
   assert(bench.gets <= 150, `${bench.gets} requests in ten minutes`);
-  assert(bench.health.problems().some((text) => text.includes("403")));
+  assert(bench.health.sentences().some((text) => text.includes("403")));
   bench.failure = Object.assign(new Error("429"), { retryAfterSeconds: 300 });
   await bench.clock.advance(60_000);
   const { gets } = bench;
@@ -327,7 +329,7 @@ Deno.test("publishCondition() says what fails, seldom asks, and obeys Retry-Afte
   await bench.clock.advance(200_000);
   assert.equal(bench.condition()?.status, "False");
   assert.deepEqual(
-    bench.health.problems().filter((text) => text.includes("4")),
+    bench.health.sentences().filter((text) => text.includes("4")),
     [],
   );
   await bench.end();
@@ -359,6 +361,6 @@ Deno.test("publishCondition() drops what it could not say in time", async () => 
   await bench.clock.advance(60_000);
   assert.equal(bench.condition()?.status, "False");
   assert.equal(bench.writes, 1, "it had said so all the time");
-  assert(!bench.health.problems().some((text) => text.includes("reach")));
+  assert(!bench.health.sentences().some((text) => text.includes("reach")));
   await bench.end();
 });

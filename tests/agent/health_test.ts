@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Health } from "../../mod/agent/health.ts";
 import { FIRST_LIST_MISSING } from "../../mod/core/desired.ts";
+import { problem } from "../support/problems.ts";
 
 Deno.test("a fresh agent is not ready, and says what it waits for", () => {
   const summary = new Health().summary();
@@ -31,14 +32,14 @@ Deno.test("ready means that nobody has a problem", () => {
   health.report("kernel", []);
   health.setPeers(12);
   assert.equal(changes, before, "the same again changes nothing");
-  health.report("kernel", ["The port is taken"]);
+  health.report("kernel", [problem("The port is taken")]);
   assert.equal(health.summary().text, "Degraded: The port is taken");
   assert.equal(changes, before + 1);
 });
 
 Deno.test("what was found comes before what is still to be looked for", () => {
   const health = new Health();
-  health.report("key", ["Cannot patch Node n1: 403 Forbidden"]);
+  health.report("key", [problem("Cannot patch Node n1: 403 Forbidden")]);
   const { starting, text } = health.summary();
   assert.equal(starting, false);
   assert.match(text, /^Degraded: Cannot patch Node n1.* \(and 3 more\)$/);
@@ -48,13 +49,13 @@ Deno.test("what follows from something else does not come before it, or twice", 
   const health = new Health();
   health.report("kernel", [FIRST_LIST_MISSING]);
   const denied = "Cannot watch Nodes: 403 Forbidden";
-  health.report("nodes", [denied]);
-  health.report("key", ["Cannot patch Node n1: 403 Forbidden"]);
-  health.report("condition", ["Cannot patch Node n1: 403 Forbidden"]);
-  assert.deepEqual(health.problems(), [
+  health.report("nodes", [problem(denied)]);
+  health.report("key", [problem("Cannot patch Node n1: 403 Forbidden")]);
+  health.report("condition", [problem("Cannot patch Node n1: 403 Forbidden")]);
+  assert.deepEqual(health.sentences(), [
     denied,
     "Cannot patch Node n1: 403 Forbidden",
   ]);
-  health.report("kernel", ["The port is taken"]);
+  health.report("kernel", [problem("The port is taken")]);
   assert.match(health.summary().text, /^Degraded: The port is taken/);
 });

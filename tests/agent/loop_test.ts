@@ -119,7 +119,7 @@ Deno.test("a failing kernel is asked again and again, less and less often", asyn
   assert.equal(running.health.summary().ready, false);
   running.bench.kernel.heal();
   await running.clock.advance(40_000);
-  assert(!running.health.problems().some((text) => text.includes("injected")));
+  assert(!running.health.sentences().some((text) => text.includes("injected")));
   await running.end();
 });
 
@@ -151,11 +151,11 @@ Deno.test("a foreign link at the start ends the agent, later it is a problem", a
   hand.deleteLink(CONFIG.interface);
   hand.addLink(CONFIG.interface, "dummy");
   await ring(running, RING.link);
-  assert.match(running.health.problems().join(), /dummy/);
+  assert.match(running.health.sentences().join(), /dummy/);
   hand.deleteLink(CONFIG.interface);
   await ring(running, RING.link);
   await until(() =>
-    !running.health.problems().some((text) => text.includes("dummy"))
+    !running.health.sentences().some((text) => text.includes("dummy"))
   );
   await running.end();
 

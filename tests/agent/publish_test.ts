@@ -98,7 +98,7 @@ Deno.test("publishKey() writes once, and then rests", async () => {
   await bench.clock.advance(3_600_000);
   assert.equal(bench.writes, 1);
   assert(bench.gets <= 2, `${bench.gets} reads in an hour of rest`);
-  assert(!bench.health.problems().some((text) => text.includes("key")));
+  assert(!bench.health.sentences().some((text) => text.includes("key")));
   await bench.end();
 });
 
@@ -170,7 +170,7 @@ Deno.test("publishKey() says what fails, and asks at most every fourth second on
   bench.start();
   await bench.clock.advance(600_000);
   assert(bench.gets <= 150, `${bench.gets} requests in ten minutes`);
-  assert(bench.health.problems().some((text) => text.includes("403")));
+  assert(bench.health.sentences().some((text) => text.includes("403")));
   bench.failure = undefined;
   await bench.clock.advance(60_000);
   assert.deepEqual(bench.annotations, { [ANNOTATION]: KEY });

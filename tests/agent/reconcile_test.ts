@@ -3,6 +3,7 @@ import { type LinkAddress, parsePrefix } from "../../mod/core/address.ts";
 import { NOTHING_FOUND } from "../../mod/core/cni_check.ts";
 import { BARE_MS } from "../../mod/core/desired.ts";
 import { ERRNO, FatalError } from "../../mod/core/errors.ts";
+import { textsOf } from "../../mod/core/problem.ts";
 import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
 
 const LINK = CONFIG.interface;
@@ -258,7 +259,7 @@ Deno.test("a busy port is a sentence, keeps pods away, and mends itself", async 
   listed(bench, 3);
   const report = await bench.reconciler.turn("full");
   assert(!report.clean);
-  assert.match(report.problems.join("\n"), /ss -ulpn/);
+  assert.match(textsOf(report.problems).join("\n"), /ss -ulpn/);
   assert.equal(bench.conflist.writes, 0);
   free();
   const second = await bench.reconciler.turn("peers");
@@ -276,7 +277,7 @@ Deno.test("one failed step does not hold up the rest", async () => {
   const report = await bench.reconciler.turn("full");
   assert(!report.clean);
   assert.equal(report.problems.length, 1);
-  assert.match(report.problems[0] ?? "", /CAP_NET_ADMIN/);
+  assert.match(report.problems[0]?.text ?? "", /CAP_NET_ADMIN/);
   assert.equal(Object.keys(await peersOf(bench)).length, 2);
   assert.equal(bench.conflist.writes, 0);
 });
@@ -298,7 +299,7 @@ Deno.test("without its program a userspace link is a sentence, and nothing leave
   const bench = await makeBench({ kind: "userspace" });
   listed(bench, 3);
   const report = await bench.reconciler.turn("full");
-  assert.match(report.problems[0] ?? "", /wireguard-go clusternet/);
+  assert.match(report.problems[0]?.text ?? "", /wireguard-go clusternet/);
   assert.equal(bench.conflist.writes, 0);
   const routes = await bench.kernel.routes.routes(CONFIG.clusterCidrs);
   assert.deepEqual(routes.map((route) => route.type), ["unreachable"]);
@@ -372,7 +373,7 @@ Deno.test("what all pods lack is an outage, what one peer lacks is not", async (
   bench.nodes.upsert(node(1, { publicKey: bench.publicKey, podCidrs: [] }));
   const { network, problems } = await bench.reconciler.turn("peers");
   assert.deepEqual(network, { nodeUid: "uid-1", outages: problems });
-  assert.match(network?.outages[0] ?? "", /has no podCIDRs/);
+  assert.match(network?.outages[0]?.text ?? "", /has no podCIDRs/);
 });
 
 Deno.test("what is written on our own Node about the network makes no turn a full one", async () => {
@@ -430,7 +431,7 @@ Deno.test("a kernel without nf_tables costs the table, and one sentence says wha
   const report = await bench.reconciler.turn("full");
   assert.equal(report.problems.length, 1);
   assert.match(
-    report.problems[0] ?? "",
+    report.problems[0]?.text ?? "",
     /^Cannot replace table clusternet: EOPNOTSUPP; this kernel lacks nf_tables or a part of it, `modprobe -a /,
   );
   assert.equal(Object.keys(await peersOf(bench)).length, 2);
@@ -475,7 +476,10 @@ Deno.test("missing CNI plugins are a problem and an outage, and change nothing t
   const bench = await converged(3);
   bench.cni.found = { ...NOTHING_FOUND, missing: ["ptp"] };
   const report = await bench.reconciler.turn("full");
-  assert.match(report.problems.join(), /^Cannot find the CNI plugin ptp in /);
+  assert.match(
+    textsOf(report.problems).join(),
+    /^Cannot find the CNI plugin ptp in /,
+  );
   assert.deepEqual(report.network?.outages, report.problems);
   assert.deepEqual(bench.kernel.writes, []);
   assert.equal(bench.conflist.writes, 1);
@@ -496,7 +500,10 @@ Deno.test("the first configuration is written where plugins are missing: they ma
   listed(bench, 1);
   bench.cni.found = { ...NOTHING_FOUND, missing: ["ptp"] };
   const report = await bench.reconciler.turn("full");
-  assert.match(report.problems.join(), /^Cannot find the CNI plugin ptp/);
+  assert.match(
+    textsOf(report.problems).join(),
+    /^Cannot find the CNI plugin ptp/,
+  );
   assert.equal(bench.conflist.writes, 1);
 });
 
@@ -526,7 +533,7 @@ Deno.test("a Node without podCIDRs is told as a matter of seconds first, then wi
   const bare = node(1, { publicKey: bench.publicKey, podCidrs: [] });
   bench.nodes.replace([bare]);
   const said = async (): Promise<string> =>
-    (await bench.reconciler.turn("full")).problems.join();
+    textsOf((await bench.reconciler.turn("full")).problems).join();
   assert.match(await said(), /has no podCIDRs yet: .* within seconds$/);
   await bench.clock.advance(BARE_MS);
   assert.match(

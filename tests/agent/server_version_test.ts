@@ -73,7 +73,7 @@ Deno.test("a server that is too old is told, until it has been upgraded", async 
   bench.begin();
   await bench.clock.advance(10);
   assert.match(
-    bench.health.problems()[0] ?? "",
+    bench.health.sentences()[0] ?? "",
     /^The API server https:\/\/a:6443 is v1\.28\.0, and clusternet supports v1\.30/,
   );
   bench.answer = "v1.30.0";

@@ -13,6 +13,7 @@ import type { Json } from "../../mod/core/json_patch.ts";
 import { AGAIN_MS, LASTS_MS } from "../../mod/core/troubles.ts";
 import { NO_TRAFFIC, type PeerTraffic } from "../../mod/core/traffic.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
+import type { Problem } from "../../mod/core/problem.ts";
 import { systemClock } from "../../mod/sys/clock.ts";
 import { KubeClient } from "../../mod/sys/kube_client.ts";
 import { NO_CREDENTIALS, refreshing } from "../../mod/sys/kube_access.ts";
@@ -25,8 +26,14 @@ import { VirtualClock } from "../support/virtual_clock.ts";
 import { CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
 
 const HOUR_MS = 3_600_000;
-const BUSY = "Cannot set port: EADDRINUSE; another program holds the UDP port";
-const BARE = "Own Node n1 has no podCIDRs: run kube-controller-manager";
+const BUSY: Problem = {
+  reason: "ListenPortInUse",
+  text: "Cannot set port: EADDRINUSE; another program holds the UDP port",
+};
+const BARE: Problem = {
+  reason: "NoPodCIDRs",
+  text: "Own Node n1 has no podCIDRs: run kube-controller-manager",
+};
 
 class Bench implements EventApi {
   readonly clock = new VirtualClock();
@@ -138,7 +145,7 @@ Deno.test("a trouble becomes an Event whose series grows while it lasts, and a r
   await bench.clock.advance(2 * LASTS_MS + 1);
   assert.deepEqual(bench.told(), ["Warning ListenPortInUse"]);
   const [event] = bench.store.events.values();
-  assert.equal(event?.note, BUSY);
+  assert.equal(event?.note, BUSY.text);
   await bench.clock.advance(2 * AGAIN_MS + 1);
   assert.deepEqual(bench.told(), ["Warning ListenPortInUse x3"]);
   bench.health.report("kernel", []);
@@ -228,9 +235,11 @@ Deno.test("a right that is missing costs one line and a request in an hour", asy
 Deno.test("an API server that is away is nothing that an Event is tried for", async () => {
   const bench = await Bench.start();
   bench.store.failure = new ApiStatus(503, "ServiceUnavailable", "away");
-  bench.health.report("nodes", [
-    "Cannot reach the API server https://192.0.2.1 (x): connection refused",
-  ]);
+  bench.health.report("nodes", [{
+    reason: "APIServerUnreachable",
+    text:
+      "Cannot reach the API server https://192.0.2.1 (x): connection refused",
+  }]);
   await bench.clock.advance(24 * HOUR_MS);
   assert.deepEqual(bench.store.writes, []);
   assert.deepEqual(bench.log.messages(), []);
@@ -256,7 +265,11 @@ Deno.test("KubeClient writes Events over HTTP: new, there already, once more, an
     "../../mod/core/event.ts"
   );
   const node = { name: "n1", uid: "u1" };
-  const told = { type: "Warning", reason: "NoPodCIDRs", note: BARE } as const;
+  const told = {
+    type: "Warning",
+    reason: "NoPodCIDRs",
+    note: BARE.text,
+  } as const;
   const event = eventObject(node, told, Date.now());
   const name = eventName(node, told);
   try {

@@ -69,8 +69,8 @@ Deno.test("what fails is a failure of the step and of the turn, with its sentenc
   const spans = tracer.take();
   const apply = spans.find(({ name }) => name === "apply");
   assert.equal(apply?.facts.failures, 1);
-  assert.equal(apply?.failure, problems[0]);
-  assert.equal(spans[0]?.failure, problems[0]);
+  assert.equal(apply?.failure, problems[0]?.text);
+  assert.equal(spans[0]?.failure, problems[0]?.text);
 });
 
 Deno.test("a turn that is broken off is a failure whose spans have all ended", async () => {

@@ -8,6 +8,7 @@ import { agentPages, type PageTable } from "../../mod/cli/pages.ts";
 import { loadShim } from "../../mod/sys/shim.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { CONFIG, makeBench } from "../agent/bench.ts";
+import { problem } from "../support/problems.ts";
 
 const SHIM = await loadShim();
 
@@ -69,8 +70,8 @@ Deno.test("/healthz fails once the loop has hung for two minutes, and for nothin
   const asked = await agent();
   assert.deepEqual(await asked.ask("/healthz"), [200, "ok"]);
   asked.turn();
-  asked.health.report("kernel", ["it rains"]);
-  asked.health.report("nodes", ["the API server is away"]);
+  asked.health.report("kernel", [problem("it rains")]);
+  asked.health.report("nodes", [problem("the API server is away")]);
   assert.deepEqual(await asked.ask("/healthz"), [200, "ok"]);
   await asked.clock.advance(119_000);
   assert.deepEqual(await asked.ask("/healthz"), [200, "ok"]);
@@ -92,7 +93,7 @@ Deno.test("/readyz says what is missing, a sentence a line, until all stands", a
   allWell(asked);
   asked.turn();
   assert.deepEqual(await asked.ask("/readyz"), [200, "OK, 0 peers"]);
-  asked.health.report("key", ["Cannot patch Node n1"]);
+  asked.health.report("key", [problem("Cannot patch Node n1")]);
   assert.deepEqual(await asked.ask("/readyz"), [503, "Cannot patch Node n1"]);
 });
 

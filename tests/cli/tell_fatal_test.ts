@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../mod/core/config.ts";
+import { FatalError } from "../../mod/core/errors.ts";
 import { tellFatal } from "../../mod/cli/tell_fatal.ts";
 import { CONFIG } from "../agent/bench.ts";
 import { createNode } from "../fakes/api_nodes.ts";
 import { ApiServer } from "../fakes/api_server.ts";
 
-const OVERLAP =
-  "Cannot use cluster CIDR 10.0.0.0/16: it holds 10.0.0.1, the default gateway, which would be cut off; give a range that is free with --cluster-cidr, here and to kube-controller-manager";
+const OVERLAP = new FatalError(
+  "Cannot use cluster CIDR 10.0.0.0/16: it holds 10.0.0.1, the default gateway, which would be cut off; give a range that is free with --cluster-cidr, here and to kube-controller-manager",
+  1,
+  { reason: "ClusterCIDROverlap" },
+);
 
 async function withServer(
   body: (server: ApiServer, config: Config) => Promise<void>,
@@ -38,7 +42,7 @@ Deno.test("what ends the agent at its start is one Event, whose series counts th
       const [event, ...others] = server.events.events.values();
       assert.deepEqual(others, []);
       assert.equal(event?.reason, "ClusterCIDROverlap");
-      assert.equal(event?.note, OVERLAP);
+      assert.equal(event?.note, OVERLAP.message);
       const series = event?.series as { count?: number } | undefined;
       assert.equal(series?.count, count);
     }
@@ -47,7 +51,8 @@ Deno.test("what ends the agent at its start is one Event, whose series counts th
 
 Deno.test("a second agent, --events=false and --once write no Event, and a missing right costs nothing", async () => {
   await withServer(async (server, config) => {
-    await tellFatal(config, "Another agent holds the link clusternet");
+    const second = "Another agent holds the link clusternet";
+    await tellFatal(config, new FatalError(second, 1));
     await tellFatal({ ...config, events: false }, OVERLAP);
     await tellFatal({ ...config, once: true }, OVERLAP);
     server.denied = ["create events"];

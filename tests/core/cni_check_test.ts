@@ -5,6 +5,7 @@ import {
   judgeCni,
   NOTHING_FOUND,
 } from "../../mod/core/cni_check.ts";
+import { textsOf } from "../../mod/core/problem.ts";
 
 const CONFIG = {
   cniConfFile: "/etc/cni/net.d/10-clusternet.conflist",
@@ -29,7 +30,7 @@ Deno.test("judgeCni() has nothing to say where all is there", () => {
 
 Deno.test("judgeCni() says which plugins are missing where, and what mends it", () => {
   const { problems, outages, notes } = judge({ missing: ["ptp", "portmap"] });
-  assert.deepEqual(problems, [
+  assert.deepEqual(textsOf(problems), [
     "Cannot find the CNI plugins ptp, portmap in /opt/cni/bin or /usr/lib/cni, without which pods get no network: " +
     "install them (Debian's package is containernetworking-plugins), or name the container runtime's directory with --cni-bin-dir",
   ]);
@@ -46,7 +47,7 @@ Deno.test("judgeCni() calls no network down for plugins that have worked since t
 Deno.test("judgeCni() calls no network down for what a pod does not see, and is silent once it works", () => {
   const blind = judge({ missing: ["ptp"], sighted: false });
   assert.match(
-    blind.problems.join(),
+    textsOf(blind.problems).join(),
     /^Cannot find the CNI plugin ptp in .*, as far as this pod sees \(mount the node's directory\), /,
   );
   assert.deepEqual(blind.outages, []);
@@ -61,7 +62,7 @@ Deno.test("judgeCni() names the file that a runtime takes before ours, and whose
       network: undefined,
     }],
   });
-  assert.deepEqual(problems, [
+  assert.deepEqual(textsOf(problems), [
     '/etc/cni/net.d/10-calico.conflist comes before /etc/cni/net.d/10-clusternet.conflist with the network "k8s-pod-network" (calico, portmap): ' +
     "container runtimes take the first file, so new pods are not on this network; " +
     "remove it, or rename it (mv /etc/cni/net.d/10-calico.conflist /etc/cni/net.d/10-calico.conflist.off)",
@@ -74,7 +75,7 @@ Deno.test("judgeCni() says the same of a file that no runtime can read: it keeps
     earlier: [{ ...calico, network: undefined }],
   });
   assert.match(
-    outages.join(),
+    textsOf(outages).join(),
     /with what cannot be read as a CNI configuration: .* pods may not start; remove it/,
   );
 });

@@ -12,6 +12,7 @@ import {
   FIRST_LIST_MISSING,
 } from "../../mod/core/desired.ts";
 import type { PublicKey } from "../../mod/core/key.ts";
+import { textsOf } from "../../mod/core/problem.ts";
 import type { HostFacts, Peer } from "../../mod/core/state.ts";
 import { routeText } from "../../mod/core/step_text.ts";
 import { testKey, testNode } from "../support/nodes.ts";
@@ -108,7 +109,7 @@ Deno.test("desired() before our own Node is known speaks of link, key, port and 
     conflist: undefined,
   });
   assert.deepEqual(routes({ self: undefined }), DEAD_ENDS);
-  assert.deepEqual(waiting, [
+  assert.deepEqual(textsOf(waiting), [
     "There is no Node node-1: has the kubelet registered it, and is --node-name as `kubectl get nodes` has it?",
   ]);
   const before = desired(input({ self: undefined, listed: false }));
@@ -197,7 +198,7 @@ Deno.test("desired() says what is missing, and does the rest", () => {
   ];
   for (const [changes, sentence, addresses] of rows) {
     const { state, waiting } = desired(input(changes));
-    assert.match(waiting.join("\n"), sentence);
+    assert.match(textsOf(waiting).join("\n"), sentence);
     assert.equal(state.addresses?.length, addresses);
     assert.equal(state.conflist === undefined, addresses === undefined);
   }

@@ -5,9 +5,13 @@ import {
   UP_AFTER_MS,
 } from "../../mod/core/network_verdict.ts";
 import { Random } from "../support/random.ts";
+import { problem } from "../support/problems.ts";
 
 const FINE = { nodeUid: "u1", outages: [] };
-const OUTAGE = { nodeUid: "u1", outages: ["The port is taken", "And more"] };
+const OUTAGE = {
+  nodeUid: "u1",
+  outages: ["The port is taken", "And more"].map(problem),
+};
 const HOUR_MS = 3_600_000;
 
 function statusAt(verdict: NetworkVerdict, now: number): string | undefined {
@@ -89,7 +93,7 @@ Deno.test("a sentence that changes is told at most once a minute", () => {
   const verdict = new NetworkVerdict();
   const messages = new Set<string | undefined>();
   for (let now = 0; now < 600_000; now += 500) {
-    verdict.report({ nodeUid: "u1", outages: [`reason ${now}`] }, now);
+    verdict.report({ nodeUid: "u1", outages: [problem(`reason ${now}`)] }, now);
     messages.add(verdict.at(now).condition?.message);
   }
   messages.delete(undefined);

@@ -12,6 +12,7 @@ import {
   sameCondition,
 } from "../../mod/core/node_condition.ts";
 import { applyStrategicMerge } from "../fakes/strategic_merge.ts";
+import { problem } from "../support/problems.ts";
 
 const NOW = "2026-02-02T00:00:00Z";
 const THEN = "2026-01-01T00:00:00Z";
@@ -61,12 +62,12 @@ Deno.test("conditionPatch() adds the condition, and leaves all others where they
 });
 
 Deno.test("conditionPatch() moves lastTransitionTime with the status alone", () => {
-  const down = networkIsDown("the port is taken");
+  const down = networkIsDown(problem("the port is taken"));
   const rows:
     readonly (readonly [NetworkCondition, NetworkCondition, string])[] = [
       [NETWORK_IS_UP, down, NOW],
       [down, NETWORK_IS_UP, NOW],
-      [down, networkIsDown("another reason"), THEN],
+      [down, networkIsDown(problem("another reason")), THEN],
       [{ ...NETWORK_IS_UP, reason: "FlannelIsUp" }, NETWORK_IS_UP, THEN],
       [{ ...NETWORK_IS_UP, status: "Unknown" }, NETWORK_IS_UP, NOW],
     ];
@@ -94,7 +95,9 @@ Deno.test("conditionPatch() is held to one Node by its UID, and names nothing el
 });
 
 Deno.test("networkIsDown() gives a message that comes back as it was sent", () => {
-  const long = networkIsDown("x".repeat(MESSAGE_LIMIT - 1) + "😀".repeat(9));
+  const long = networkIsDown(
+    problem("x".repeat(MESSAGE_LIMIT - 1) + "😀".repeat(9)),
+  );
   assert.equal(long.message.length, MESSAGE_LIMIT);
   const bytes = new TextEncoder().encode(long.message);
   assert.equal(new TextDecoder().decode(bytes), long.message);
@@ -142,7 +145,7 @@ Deno.test("removalPatch() takes what is ours and nothing else", () => {
     { metadata: { uid: "u1", annotations: { [KEY]: null } } },
   );
   assert.deepEqual(
-    removalPatch(observed(networkIsDown("why")), { annotation: KEY }),
+    removalPatch(observed(networkIsDown(problem("why"))), { annotation: KEY }),
     {
       metadata: { uid: "u1" },
       status: {

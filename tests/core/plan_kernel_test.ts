@@ -19,6 +19,7 @@ import {
 import type { Log } from "../../mod/core/log.ts";
 import { PeerIndex } from "../../mod/core/peer_index.ts";
 import { type Plan, plan } from "../../mod/core/plan.ts";
+import { textsOf } from "../../mod/core/problem.ts";
 import {
   type HostFacts,
   type Route,
@@ -124,7 +125,7 @@ class Setting {
       clock: systemClock,
       holdConflist: false,
     });
-    return failures;
+    return textsOf(failures);
   }
 }
 

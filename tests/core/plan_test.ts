@@ -6,6 +6,7 @@ import { desired } from "../../mod/core/desired.ts";
 import type { NodeRecord } from "../../mod/core/node.ts";
 import { PeerIndex } from "../../mod/core/peer_index.ts";
 import { type Plan, plan, type PlanContext } from "../../mod/core/plan.ts";
+import { textsOf } from "../../mod/core/problem.ts";
 import {
   type HostFacts,
   type Peer,
@@ -241,7 +242,7 @@ Deno.test("plan() leaves a foreign route alone, says how to remove it and writes
   };
   machine.observed = { ...NOTHING, routes: [foreign] };
   const { steps, blocked } = machine.plan();
-  assert.deepEqual(blocked, [
+  assert.deepEqual(textsOf(blocked), [
     "A route to 10.0.0.0/16 by somebody else (protocol 3) is in the way: " +
     "ip route del 10.0.0.0/16 dev eth0 proto 3",
   ]);
@@ -287,7 +288,7 @@ Deno.test("plan() touches nothing of a foreign link but keeps the dead ends and 
   const link = { kind: "dummy", alias: "", mtu: 1500, up: true };
   machine.observed = { ...NOTHING, link, device: null };
   const { steps, blocked } = machine.plan();
-  assert.match(blocked[0] ?? "", /is not of kind wireguard/);
+  assert.match(blocked[0]?.text ?? "", /is not of kind wireguard/);
   const table = steps.filter(({ kind }) => kind === "set-table");
   assert.equal(table.length, 1);
   for (const step of steps.filter(({ kind }) => kind !== "set-table")) {
@@ -307,7 +308,7 @@ Deno.test("plan() says how to start the userspace program where none runs", () =
     nodeOf: () => undefined,
   });
   assert.match(
-    blocked.join(),
+    textsOf(blocked).join(),
     /No userspace WireGuard holds the link clusternet: start one, as in `wireguard-go clusternet`/,
   );
 });

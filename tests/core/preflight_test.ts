@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseAddress, parsePrefix } from "../../mod/core/address.ts";
 import { foreignLink, preflight } from "../../mod/core/preflight.ts";
+import { textsOf } from "../../mod/core/problem.ts";
 import type { HostAddress, HostFacts, Link } from "../../mod/core/state.ts";
 
 const HOST: HostFacts = {
@@ -35,7 +36,7 @@ Deno.test("preflight() refuses a cluster CIDR that holds what this machine needs
     [{ host: on("cni0", { kind: "bridge" }) }, /an address of the link cni0/],
   ];
   for (const [needed, sentence] of rows) {
-    const sentences = preflight(CIDRS, { ...NOTHING, ...needed });
+    const sentences = textsOf(preflight(CIDRS, { ...NOTHING, ...needed }));
     assert.equal(sentences.length, 1);
     assert.match(sentences[0] ?? "", sentence);
     assert.match(sentences[0] ?? "", /with --cluster-cidr/);
@@ -81,6 +82,7 @@ Deno.test("foreignLink() adopts ours and what could be ours, nothing else", () =
     ],
   ];
   for (const [link, sentence] of rows) {
-    assert.match(foreignLink("clusternet", link, "wireguard") ?? "", sentence);
+    const found = foreignLink("clusternet", link, "wireguard");
+    assert.match(found?.text ?? "", sentence);
   }
 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { oldServerSentence } from "../../mod/core/server_version.ts";
+import { oldServer } from "../../mod/core/server_version.ts";
 
 const SERVER = "https://192.0.2.1:6443";
 
-Deno.test("oldServerSentence() is about what is older than the floor, and nothing else", () => {
+Deno.test("oldServer() is about what is older than the floor, and nothing else", () => {
   const old = ["v1.29.15", "v1.29.1-eks-508b6b3", "1.9.0", "v0.21.4"];
   for (const version of old) {
     assert.equal(
-      oldServerSentence(version, SERVER),
+      oldServer(version, SERVER)?.text,
       `The API server ${SERVER} is ${version}, and clusternet supports v1.30 and newer: ` +
         "upgrade kube-apiserver, or run an older clusternet (all that works goes on)",
     );
@@ -16,6 +16,6 @@ Deno.test("oldServerSentence() is about what is older than the floor, and nothin
   // A build without a version, and what is none.
   const strange = ["v0.0.0-master+$Format:%H$", "", "latest", "v1", "v1.x"];
   for (const version of [...fine, ...strange]) {
-    assert.equal(oldServerSentence(version, SERVER), undefined, version);
+    assert.equal(oldServer(version, SERVER), undefined, version);
   }
 });

@@ -5,7 +5,6 @@
  */
 
 import assert from "node:assert/strict";
-import { problemReason } from "../../mod/core/problem_reason.ts";
 import { eventually } from "../lab/harness.ts";
 import type { AgentHost } from "./agent_host.ts";
 import type { BadInput } from "./bad_inputs.ts";
@@ -69,7 +68,7 @@ export async function isTold(
   });
   const node = await hosts.node(host);
   const condition = conditionOf(node, "NetworkUnavailable");
-  assert.equal(event.reason, problemReason(event.note));
+  assert.equal(event.reason, "NoPodCIDRs");
   assert.equal(condition?.reason, event.reason);
   assert.equal(condition?.message, event.note);
   assert.equal(event.regarding.uid, node.metadata.uid);

@@ -42,6 +42,7 @@ import {
   PUBLIC_KEY,
   REFUSED,
 } from "./policy_cases.ts";
+import { problem } from "../support/problems.ts";
 
 const OWN_NODE = "clusternet-own-node";
 
@@ -202,7 +203,9 @@ async function agentsCode(plane: ControlPlane): Promise<void> {
     const seen = await client.getNode("n2", signal);
     const patch = annotationPatch(seen, KEY, { value: PUBLIC_KEY });
     await client.patchNodeStatus("n2", patch, signal);
-    for (const want of [NETWORK_IS_UP, networkIsDown("it is a test")]) {
+    for (
+      const want of [NETWORK_IS_UP, networkIsDown(problem("it is a test"))]
+    ) {
       const node = await client.getNode("n2", signal);
       await client.mergeNodeStatus(
         "n2",

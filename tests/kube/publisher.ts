@@ -17,6 +17,7 @@ import { testKey } from "../support/nodes.ts";
 import { scaledClock } from "../support/scaled_clock.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { KEY, Watcher } from "./watcher.ts";
+import { problem } from "../support/problems.ts";
 
 export const PUBLIC_KEY = testKey(7);
 
@@ -74,8 +75,9 @@ export class Publisher implements AsyncDisposable {
   }
 
   /** What a turn finds; nothing: the network stands. */
-  find(...outages: readonly string[]): void {
+  find(...sentences: readonly string[]): void {
     const nodeUid = this.self?.uid ?? "";
+    const outages = sentences.map(problem);
     this.#verdict.report({ nodeUid, outages }, clock.now());
     for (const bell of this.#bells) bell.ring("turn");
   }

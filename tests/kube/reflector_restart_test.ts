@@ -121,7 +121,9 @@ shared.test(
 
 async function away(watcher: Watcher): Promise<void> {
   await eventually("the agent says that the API server is away", () => {
-    const { lastError = "" } = watcher.reflector.status;
-    return Promise.resolve(/^Cannot reach/.test(lastError) || undefined);
+    const { lastError } = watcher.reflector.status;
+    return Promise.resolve(
+      /^Cannot reach/.test(lastError?.text ?? "") || undefined,
+    );
   }, 30_000);
 }

@@ -115,8 +115,10 @@ shared.test(
     await addNode(plane.admin, "meanwhile");
     await setKey(plane.admin, "node-2", "K2=");
     await eventually("the agent says so", () => {
-      const { lastError = "" } = watcher.reflector.status;
-      return Promise.resolve(/^Cannot reach/.test(lastError) || undefined);
+      const { lastError } = watcher.reflector.status;
+      return Promise.resolve(
+        /^Cannot reach/.test(lastError?.text ?? "") || undefined,
+      );
     });
     wire.refusing = false;
     await watcher.settled();
@@ -146,7 +148,7 @@ shared.test(
       return Promise.resolve(watcher.refused.length >= 3 || undefined);
     }, 30_000);
     assert.match(
-      watcher.reflector.status.lastError ?? "",
+      watcher.reflector.status.lastError?.text ?? "",
       /^Cannot watch Nodes: 429 .*; waiting as asked$/,
     );
     await holding[Symbol.asyncDispose]();
@@ -181,7 +183,7 @@ shared.test(
         return Promise.resolve(watcher.refused.length > 0 || undefined);
       });
       assert.match(
-        watcher.reflector.status.lastError ?? "",
+        watcher.reflector.status.lastError?.text ?? "",
         /^Cannot watch Nodes: 403 Forbidden: nodes is forbidden: User "denied" cannot watch resource "nodes" .*; grant nodes list,watch: /,
       );
     } finally {
@@ -233,7 +235,7 @@ shared.test(
       return Promise.resolve(other.refused.length > 0 || undefined);
     });
     assert.match(
-      other.reflector.status.lastError ?? "",
+      other.reflector.status.lastError?.text ?? "",
       /^Cannot watch Nodes: 401 Unauthorized.*; the token .*late\/token expired at /,
     );
     late.rotate(signedToken(plane, account, 600));

@@ -205,7 +205,7 @@ export class Watcher implements AsyncDisposable {
       }
     }, withinMs).catch((error) => {
       const { lastError } = this.reflector.status;
-      throw new Error(`${error.message}: ${lastError ?? errorText(why)}`);
+      throw new Error(`${error.message}: ${lastError?.text ?? errorText(why)}`);
     });
   }
 

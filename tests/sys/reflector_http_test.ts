@@ -261,7 +261,7 @@ test("a server away at the start is waited for (fault 1)", async (json) => {
   await using bench = await start({ json, before: (server) => server.down() });
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.match(
-    bench.reflector.status.lastError ?? "",
+    bench.reflector.status.lastError?.text ?? "",
     /^Cannot reach the API server http:\/\/127\.0\.0\.1:[0-9]+ \(.*\): connection refused$/,
   );
   assert.deepEqual(bench.sink.calls, []);
@@ -444,7 +444,7 @@ test("a line without end is given up, and is no reason to forget (fault 12)", as
   server.watches.end();
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.equal(
-    bench.reflector.status.lastError,
+    bench.reflector.status.lastError?.text,
     "Cannot read the watch of Nodes: a line of more than 4194304 bytes",
   );
   add(server, "b");
@@ -504,7 +504,7 @@ test("a token that was rotated is taken up, without a restart (fault 14)", async
   server.watches.end();
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.match(
-    bench.reflector.status.lastError ?? "",
+    bench.reflector.status.lastError?.text ?? "",
     /^Cannot watch Nodes: 401 Unauthorized/,
   );
   add(server, "b");
@@ -525,7 +525,7 @@ test("403 keeps what is there and says what to grant (fault 16)", async (json) =
   server.watches.end();
   await eventually(() => bench.reflector.status.lastError !== undefined);
   assert.match(
-    bench.reflector.status.lastError ?? "",
+    bench.reflector.status.lastError?.text ?? "",
     /^Cannot watch Nodes: 403 Forbidden: .*; grant nodes list,watch: bind it to the ClusterRole clusternet \(/,
   );
   add(server, "b");

@@ -754,7 +754,7 @@ Deno.test("401 and 403 are said, tried again, and cost nobody", async () => {
   await bench.clock.advance(600_000);
   assert.deepEqual(bench.sink.calls, ["replace a"]);
   assert.equal(
-    bench.reflector.status.lastError,
+    bench.reflector.status.lastError?.text,
     'Cannot watch Nodes: 403 Forbidden: nodes is forbidden: User "x" cannot watch resource "nodes"; grant nodes list,watch: bind it to the ClusterRole clusternet (kubectl apply -k deploy/kustomize/base)',
   );
   assert(bench.reflector.status.synced);
@@ -771,7 +771,7 @@ Deno.test("the status changes when something changes, and not with each event", 
   }
   await settle();
   assert.deepEqual(
-    bench.statuses.map(({ synced, lastError }) => [synced, lastError]),
+    bench.statuses.map(({ synced, lastError }) => [synced, lastError?.text]),
     [[false, REFUSED.message], [true, undefined]],
   );
 });

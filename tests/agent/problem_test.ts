@@ -1,6 +1,6 @@
 /**
- * Every sentence about a node's network, made by the part that says it, has its
- * own reason, and the condition carries both.
+ * Every problem of a node's network has its own reason from the part that says
+ * it, and the condition carries both.
  *
  * @module
  */
@@ -8,19 +8,19 @@
 import assert from "node:assert/strict";
 import { NOTHING_FOUND } from "../../mod/core/cni_check.ts";
 import { BARE_MS } from "../../mod/core/desired.ts";
-import { ERRNO, errorText } from "../../mod/core/errors.ts";
+import { ERRNO } from "../../mod/core/errors.ts";
 import {
   isOurCondition,
   networkIsDown,
 } from "../../mod/core/node_condition.ts";
 import {
+  type Problem,
   PROBLEM_REASONS,
+  problemOf,
   type ProblemReason,
-  problemReason,
-} from "../../mod/core/problem_reason.ts";
-import { oldServerSentence } from "../../mod/core/server_version.ts";
-import { ApiError } from "../../mod/sys/kube_error.ts";
-import { unreachable } from "../../mod/sys/kube_error.ts";
+} from "../../mod/core/problem.ts";
+import { oldServer } from "../../mod/core/server_version.ts";
+import { ApiError, networkError } from "../../mod/sys/kube_error.ts";
 import { type Bench, CONFIG, keyOf, listed, makeBench, node } from "./bench.ts";
 import type { FakeKernelOptions } from "../fakes/kernel.ts";
 
@@ -30,30 +30,32 @@ const PATH = "/etc/cni/net.d/00-other.conf";
 async function said(
   prepare: (bench: Bench) => void | Promise<void>,
   options: FakeKernelOptions = {},
-): Promise<string> {
+): Promise<Problem | undefined> {
   const bench = await makeBench(options);
   listed(bench, 2);
   await prepare(bench);
   try {
     const { problems } = await bench.reconciler.turn("full");
-    return problems[0] ?? "";
+    return problems[0];
   } catch (error) {
-    return errorText(error);
+    return problemOf(error);
   }
 }
 
-function refused(code: number, reason: string): string {
+function refused(code: number, reason: string): Problem {
   const operation = { what: "watch Nodes", grant: "nodes list,watch" };
   const message = `nodes is forbidden: User "x" cannot watch resource "nodes"`;
   const status = { code, reason, message };
   // deno-lint-ignore no-explicit-any
-  return new ApiError(operation, status as any).message;
+  return problemOf(new ApiError(operation, status as any));
 }
 
 const own = (bench: Bench, change: Parameters<typeof node>[1]): void =>
   bench.nodes.upsert(node(1, { publicKey: bench.publicKey, ...change }));
 
-const SAID: Readonly<Record<ProblemReason, () => Promise<string> | string>> = {
+type Said = Problem | undefined;
+
+const SAID: Readonly<Record<ProblemReason, () => Promise<Said> | Said>> = {
   ListenPortInUse: () =>
     said(({ kernel }) => void kernel.hand.occupyPort(CONFIG.listenPort)),
   NoPodCIDRs: () =>
@@ -70,7 +72,7 @@ const SAID: Readonly<Record<ProblemReason, () => Promise<string> | string>> = {
   NodeNotRegistered: () => said((bench) => bench.nodes.remove("n1")),
   NodesNotListed: async () => {
     const bench = await makeBench();
-    return (await bench.reconciler.turn("full")).problems[0] ?? "";
+    return (await bench.reconciler.turn("full")).problems[0];
   },
   CNIPluginMissing: () =>
     said((bench) => {
@@ -117,28 +119,28 @@ const SAID: Readonly<Record<ProblemReason, () => Promise<string> | string>> = {
       };
     }),
   APIServerUnreachable: () =>
-    `${
-      unreachable({
+    problemOf(
+      networkError({
         server: "https://192.0.2.1:6443",
         serverFrom: "--server",
         source: "kubeconfig",
-      })
-    }: connection refused (since 2026-01-01T00:00:00Z)`,
-  APIServerTooOld: () =>
-    oldServerSentence("v1.29.1", "https://192.0.2.1:6443") ?? "",
+      }, new Error("Connection refused")),
+    ),
+  APIServerTooOld: () => oldServer("v1.29.1", "https://192.0.2.1:6443"),
   APIForbidden: () => refused(403, "Forbidden"),
   APIUnauthorized: () => refused(401, "Unauthorized"),
   APIServerTrouble: () => refused(500, "InternalError"),
-  ClusternetIsDown: () => "What nobody has thought of",
+  ClusternetIsDown: () => problemOf(new Error("What nobody has thought of")),
 };
 
 for (const reason of PROBLEM_REASONS) {
   Deno.test(`a node of which ${reason} is true says so in its condition, with the sentence`, async () => {
-    const sentence = await SAID[reason]();
-    assert.notEqual(sentence, "");
-    assert.equal(problemReason(sentence), reason, sentence);
-    const condition = networkIsDown(sentence);
-    assert.deepEqual(condition, { status: "True", reason, message: sentence });
+    const problem = await SAID[reason]();
+    assert(problem !== undefined && problem.text !== "");
+    assert.equal(problem.reason, reason, problem.text);
+    const condition = networkIsDown(problem);
+    const { text: message } = problem;
+    assert.deepEqual(condition, { status: "True", reason, message });
     assert(isOurCondition(condition), "uninstall takes it back");
   });
 }
