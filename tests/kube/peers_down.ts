@@ -35,7 +35,7 @@ export async function tellsPeersDown(
   // Of three peers it has two that nobody answers for, and speaks to neither yet.
   await other.statusIs(/^OK, 2 peers$/, START_MS);
   await host.statusIs(/^OK, 2 peers$/, START_MS);
-  assert.deepEqual(await eventsOf(hosts, host), []);
+  assert.equal(await countOf(hosts, host), 0);
   const speaking = new Child(
     `ping of ${host.name}`,
     host.space.command(["ping", "-q", linkAddress(other)]),
@@ -84,13 +84,20 @@ async function saysWhoIsDown(
 }
 
 async function saysAllIsWell(hosts: Hosts, host: AgentHost): Promise<void> {
-  const { note, reason } = await eventLike(hosts, host, {
+  // At that pace what passes at the start may have been told too.
+  const { reason } = await eventLike(hosts, host, {
     type: "Normal",
-    fits: () => true,
+    fits: ({ note }) =>
+      /^All is well again: no more (\w+, )*PeersDown$/.test(note),
   });
   assert.equal(reason, "ClusternetIsUp");
-  assert.equal(note, "All is well again: no more PeersDown");
-  assert.equal((await eventsOf(hosts, host)).length, 2);
+  assert.equal(await countOf(hosts, host), 1);
+}
+
+/** Events that somebody is down. */
+async function countOf(hosts: Hosts, host: AgentHost): Promise<number> {
+  const all = await eventsOf(hosts, host);
+  return all.filter(({ reason }) => reason === "PeersDown").length;
 }
 
 /** What is sent to it is lost; what it sends gets out. */
