@@ -9,13 +9,14 @@ import { usage, wantsHelp } from "../core/flags.ts";
 import { askStatus } from "../sys/agent_socket.ts";
 import { graphOfOne, Mesh } from "../view/graph_mesh.ts";
 import type { Graph } from "../view/graph_model.ts";
+import { countText } from "../view/units.ts";
 import {
   type GraphArguments,
   type GraphFormat,
   graphHelp,
   parseGraph,
 } from "./graph_options.ts";
-import { writeOut } from "./terminal.ts";
+import { progress, writeOut } from "./terminal.ts";
 
 /** @returns the exit code */
 export async function graph(args: readonly string[]): Promise<number> {
@@ -31,7 +32,7 @@ export async function graph(args: readonly string[]): Promise<number> {
     );
   }
   const model = wanted.all ? await all(wanted) : await own(wanted);
-  for (const piece of await drawn(model, wanted.format ?? "svg")) {
+  for (const piece of await draw(model, wanted.format ?? "svg")) {
     if (!await writeOut(piece)) break;
   }
   return 0;
@@ -51,6 +52,15 @@ async function all(wanted: GraphArguments): Promise<Graph> {
     return (name, answer) => mesh.add(name, answer);
   });
   return mesh.graph(caption);
+}
+
+/** Of thousands of Nodes it takes seconds, and says so meanwhile. */
+async function draw(
+  model: Graph,
+  format: GraphFormat,
+): Promise<Iterable<string>> {
+  using _said = progress(`drawing ${countText(model.nodes.length)} Nodes…`);
+  return await drawn(model, format);
 }
 
 /** In pieces. */
