@@ -67,7 +67,7 @@ Deno.test("run imports nothing of pages, metrics, traces, pictures or other comm
   for (const name of commands) {
     assert.match(
       name,
-      /^cli\/(compose|compose_tasks|pages|run|serve|setup|signals)\.ts$/,
+      /^cli\/(compose|compose_parts|compose_tasks|pages|run|serve|setup|signals)\.ts$/,
     );
   }
 });
