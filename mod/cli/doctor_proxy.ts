@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { ProcessFacts, ProxyFacts } from "../doctor/facts.ts";
+import type { ProcessFacts } from "../core/machine_facts.ts";
+import type { ProxyFacts } from "../doctor/facts.ts";
 import { argumentOf } from "../doctor/program_arguments.ts";
 import type { DoctorApi } from "../sys/doctor_api.ts";
 

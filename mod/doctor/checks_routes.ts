@@ -5,10 +5,10 @@
  * @module
  */
 
+import type { RouteFacts } from "../core/machine_facts.ts";
 import { routeText, stepText } from "../core/step_text.ts";
 import { type Check, check, type Found } from "./check.ts";
 import { seen } from "./evidence.ts";
-import type { RouteFacts } from "./facts.ts";
 import { foreignRoutes, protocolName } from "./pod_routes.ts";
 import { AGENT_MENDS, stepsOf } from "./steps.ts";
 

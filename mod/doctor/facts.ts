@@ -7,13 +7,24 @@
  * @module
  */
 
-import type { Prefix } from "../core/address.ts";
 import type { CniFound } from "../core/cni_check.ts";
 import type { Config } from "../core/config.ts";
 import type { ForwardDrop } from "../core/forward.ts";
+import type {
+  ApiFacts,
+  DiskFacts,
+  FileFacts,
+  KeyFacts,
+  LinkFacts,
+  ManagerFacts,
+  Processes,
+  ProcessFacts,
+  RouteFacts,
+  UdpFacts,
+} from "../core/machine_facts.ts";
 import type { NodeRecord } from "../core/node.ts";
 import type { Problem } from "../core/problem.ts";
-import type { HostFacts, Link, State, Step } from "../core/state.ts";
+import type { HostFacts, State, Step } from "../core/state.ts";
 import type { Status } from "../core/status.ts";
 import type { PeerTraffic } from "../core/traffic.ts";
 
@@ -75,44 +86,12 @@ export interface Probed {
   readonly dark: readonly string[];
 }
 
-export interface ProcessFacts {
-  readonly pid: number;
-  readonly args: readonly string[];
-}
-
-/** In our network namespace. */
-export interface Processes {
-  readonly agents: readonly ProcessFacts[];
-  readonly kubeProxy: ProcessFacts | null;
-  readonly apiServer: ProcessFacts | null;
-  readonly controllerManager: ProcessFacts | null;
-}
-
 export interface KernelFacts {
   /** "6.1.0-28-amd64" */
   readonly release: string;
   readonly wireGuard: boolean;
   /** Does a userspace program hold the link? */
   readonly userspace: boolean;
-}
-
-export interface KeyFacts {
-  readonly path: string;
-  /** `null`: there is no file. */
-  readonly mode: number | null;
-  readonly uid: number | null;
-  /** Of the directory. */
-  readonly directoryMode: number | null;
-  /** `null`: what is in it is no key. */
-  readonly publicKey: string | null;
-}
-
-export interface DiskFacts {
-  readonly directory: string;
-  readonly readOnly: boolean;
-  /** Kibibytes; `null`: not known. */
-  readonly freeKib: number | null;
-  readonly freeInodes: number | null;
 }
 
 export interface StateFacts {
@@ -138,20 +117,6 @@ export interface TrafficFacts {
   readonly nowMs: number;
 }
 
-export interface LinkFacts extends Omit<Link, "mtu"> {
-  readonly name: string;
-  readonly mtu: number;
-}
-
-export interface RouteFacts {
-  readonly destination: Prefix;
-  /** "": into nothing, as a blackhole does. */
-  readonly device: string;
-  readonly table: string;
-  /** RTPROT_… */
-  readonly protocol: number;
-}
-
 export interface RuleFacts {
   readonly priority: number;
   readonly table: string;
@@ -171,45 +136,11 @@ export interface LeaseFacts {
   readonly room: number;
 }
 
-export interface UdpFacts {
-  readonly port: number;
-  /** Of the socket. */
-  readonly inode: bigint;
-  /** Of the process that holds it; "": the kernel, or one that we do not see. */
-  readonly program: string;
-}
-
-export interface ApiFacts {
-  readonly server: string;
-  /** `null`: it answers. */
-  readonly error: string | null;
-  readonly milliseconds: number;
-  /** Seconds by which our clock is ahead; `null`: not known. */
-  readonly aheadSeconds: number | null;
-}
-
-export interface ManagerFacts {
-  readonly networkd: boolean;
-  /** Does networkd leave routes and rules alone that are not its own? */
-  readonly foreignRoutesKept: boolean;
-  readonly networkManager: boolean;
-  /** Does NetworkManager leave our link alone? */
-  readonly linkUnmanaged: boolean;
-}
-
 /** Of one log. */
 export interface DenialFacts {
   /** What shows them to a person. */
   readonly command: string;
   readonly lines: readonly string[];
-}
-
-export interface FileFacts {
-  /** Of the agent; `null`: none runs. */
-  readonly open: number | null;
-  readonly limit: number | null;
-  readonly systemOpen: number;
-  readonly systemLimit: number;
 }
 
 /** One peer, asked by packets that may not be fragmented. */

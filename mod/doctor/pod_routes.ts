@@ -6,7 +6,8 @@
 
 import { contains, overlaps, type Prefix } from "../core/address.ts";
 import { ROUTE_PROTOCOL } from "../core/state.ts";
-import type { Facts, RouteFacts } from "./facts.ts";
+import type { RouteFacts } from "../core/machine_facts.ts";
+import type { Facts } from "./facts.ts";
 
 /** Links by which single pods are reached. */
 export function routesToPods(

@@ -10,18 +10,12 @@ import type { Clock } from "../core/clock.ts";
 import { errorText } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { VERSION } from "../core/version.ts";
+import type { ApiFacts } from "../core/machine_facts.ts";
 import { listOf, property, textOf } from "../wire/json.ts";
 import { KubeClient } from "./kube_client.ts";
 import type { KubeAccess } from "./kube_access.ts";
 import { ApiError } from "./kube_error.ts";
 import { Connection, type HttpRequest, readBody, send } from "./kube_http.ts";
-
-export interface FoundApi {
-  readonly server: string;
-  readonly error: string | null;
-  readonly milliseconds: number;
-  readonly aheadSeconds: number | null;
-}
 
 export interface DoctorApiOptions {
   readonly clock: Clock;
@@ -47,7 +41,7 @@ export class DoctorApi {
     this.#options = options;
   }
 
-  async look(): Promise<FoundApi> {
+  async look(): Promise<ApiFacts> {
     const { server } = this.#access;
     const started = performance.now();
     try {

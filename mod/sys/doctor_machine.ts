@@ -9,6 +9,12 @@ import { dirname } from "node:path";
 import { ERRNO, KernelError } from "../core/errors.ts";
 import { derivePublicKey, PrivateKey } from "../core/key.ts";
 import { NETWORK_MANAGER, NETWORKD } from "../core/service_plan.ts";
+import type {
+  DiskFacts,
+  FileFacts,
+  KeyFacts,
+  ManagerFacts,
+} from "../core/machine_facts.ts";
 import { decodeStatfs } from "../wire/statfs.ts";
 import { commandOutput, mustOutput } from "./command_output.ts";
 import { listProc, readProc } from "./proc_file.ts";
@@ -16,16 +22,8 @@ import { O_DIRECTORY, O_RDONLY, type Shim } from "./shim.ts";
 
 const READ = { timeoutMs: 3_000 };
 
-export interface FoundKey {
-  readonly path: string;
-  readonly mode: number | null;
-  readonly uid: number | null;
-  readonly directoryMode: number | null;
-  readonly publicKey: string | null;
-}
-
 /** Makes none, and changes nothing. */
-export async function findKey(path: string): Promise<FoundKey> {
+export async function findKey(path: string): Promise<KeyFacts> {
   const none = { path, mode: null, uid: null, directoryMode: null };
   let stat: Deno.FileInfo;
   let directory: Deno.FileInfo;
@@ -58,19 +56,12 @@ async function publicKeyIn(path: string): Promise<string | null> {
   }
 }
 
-export interface FoundDisk {
-  readonly directory: string;
-  readonly readOnly: boolean;
-  readonly freeKib: number | null;
-  readonly freeInodes: number | null;
-}
-
 /**
  * Nothing is known of a directory that is not there.
  *
  * @throws {KernelError} where it is not ours to look into
  */
-export function findDisk(directory: string, shim: Shim): FoundDisk {
+export function findDisk(directory: string, shim: Shim): DiskFacts {
   const none = { directory, readOnly: false, freeKib: null, freeInodes: null };
   try {
     using place = shim.open(directory, { flags: O_RDONLY | O_DIRECTORY });
@@ -88,14 +79,7 @@ export function findDisk(directory: string, shim: Shim): FoundDisk {
   }
 }
 
-export interface FoundFiles {
-  readonly open: number | null;
-  readonly limit: number | null;
-  readonly systemOpen: number;
-  readonly systemLimit: number;
-}
-
-export function findFiles(pid: number | undefined, shim: Shim): FoundFiles {
+export function findFiles(pid: number | undefined, shim: Shim): FileFacts {
   const [open = 0, , limit = Infinity] =
     (readProc("/proc/sys/fs/file-nr", shim) ?? "").trim().split(/\s+/).map(
       Number,
@@ -111,15 +95,8 @@ export function findFiles(pid: number | undefined, shim: Shim): FoundFiles {
   };
 }
 
-export interface FoundManagers {
-  readonly networkd: boolean;
-  readonly foreignRoutesKept: boolean;
-  readonly networkManager: boolean;
-  readonly linkUnmanaged: boolean;
-}
-
 /** @throws {Error} where there is no systemctl(1), as in a pod */
-export async function findManagers(link: string): Promise<FoundManagers> {
+export async function findManagers(link: string): Promise<ManagerFacts> {
   const networkd = await isActive(NETWORKD);
   const networkManager = await isActive(NETWORK_MANAGER);
   return {

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Prefix } from "../core/address.ts";
 import { KernelError } from "../core/errors.ts";
+import type { LinkFacts, RouteFacts } from "../core/machine_facts.ts";
 import { AF_INET, AF_INET6 } from "../wire/family.ts";
-import { decodeLink, dumpLinks, type LinkRecord } from "../wire/link.ts";
+import { decodeLink, dumpLinks } from "../wire/link.ts";
 import { NETLINK_ROUTE, type Request } from "../wire/netlink.ts";
 import { NETLINK_NETFILTER, NFPROTO_INET } from "../wire/nfnetlink.ts";
 import {
@@ -28,15 +28,13 @@ import { NetlinkSocket } from "./netlink_socket.ts";
 import { isMissing } from "./nftables.ts";
 import type { Shim } from "./shim.ts";
 
-export type FoundLink = Omit<LinkRecord, "index">;
-
-export async function findLinks(shim: Shim): Promise<readonly FoundLink[]> {
+export async function findLinks(shim: Shim): Promise<readonly LinkFacts[]> {
   return [...(await linksByIndex(shim)).values()];
 }
 
 async function linksByIndex(
   shim: Shim,
-): Promise<ReadonlyMap<number, FoundLink>> {
+): Promise<ReadonlyMap<number, LinkFacts>> {
   const all = await dump(shim, {
     request: dumpLinks(),
     what: "list links",
@@ -50,14 +48,7 @@ async function linksByIndex(
   );
 }
 
-export interface FoundRoute {
-  readonly destination: Prefix;
-  readonly device: string;
-  readonly table: string;
-  readonly protocol: number;
-}
-
-export async function findRoutes(shim: Shim): Promise<readonly FoundRoute[]> {
+export async function findRoutes(shim: Shim): Promise<readonly RouteFacts[]> {
   const links = await linksByIndex(shim);
   const all = await dump(shim, {
     request: dumpRoutes(),

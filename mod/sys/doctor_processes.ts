@@ -7,20 +7,12 @@
 
 import { basename } from "node:path";
 import { ERRNO, KernelError } from "../core/errors.ts";
+import type { Processes, ProcessFacts } from "../core/machine_facts.ts";
 import { LOCK_DIRECTORY } from "./lock.ts";
 import { listProc, readProc, statProc } from "./proc_file.ts";
 import type { Shim } from "./shim.ts";
 
-export interface FoundProcess {
-  readonly pid: number;
-  readonly args: readonly string[];
-}
-
-export interface FoundProcesses {
-  readonly agents: readonly FoundProcess[];
-  readonly kubeProxy: FoundProcess | null;
-  readonly apiServer: FoundProcess | null;
-  readonly controllerManager: FoundProcess | null;
+export interface FoundProcesses extends Processes {
   /** Why others may be there that were not found; `null`: all were seen. */
   readonly unseen: string | null;
 }
@@ -41,7 +33,7 @@ export function findProcesses(link: string, shim: Shim): FoundProcesses {
   const here = networkOf("self", shim);
   const all = wanted.filter(({ network }) => network === here)
     .map(({ pid, args }) => ({ pid, args }));
-  const named = (name: string): FoundProcess | null =>
+  const named = (name: string): ProcessFacts | null =>
     all.find(({ args: [program = ""] }) => basename(program) === name) ?? null;
   return {
     agents: all.filter(({ args }) =>
@@ -125,7 +117,7 @@ function linkOf(args: readonly string[], fallback: string): string {
 }
 
 /** Flags of the agent: what follows `run`. */
-export function agentFlags({ args }: FoundProcess): readonly string[] {
+export function agentFlags({ args }: ProcessFacts): readonly string[] {
   return ownArguments(args)?.slice(1) ?? [];
 }
 

@@ -6,20 +6,13 @@
  */
 
 import { KernelError } from "../core/errors.ts";
+import type { UdpFacts } from "../core/machine_facts.ts";
 import { allPids } from "./doctor_processes.ts";
 import { listProc, readProc, statProc } from "./proc_file.ts";
 import { S_IFMT, S_IFSOCK, type Shim } from "./shim.ts";
 
-export interface FoundUdp {
-  readonly port: number;
-  /** Of the socket. */
-  readonly inode: bigint;
-  /** "": the kernel, or a process that we do not see. */
-  readonly program: string;
-}
-
 /** What is bound to that port in this network namespace. */
-export function findUdp(port: number, shim: Shim): readonly FoundUdp[] {
+export function findUdp(port: number, shim: Shim): readonly UdpFacts[] {
   const inodes = ["udp", "udp6"].flatMap((list) =>
     boundTo(port, readProc(`/proc/self/net/${list}`, shim) ?? "")
   );
