@@ -56,7 +56,7 @@ export class SizedProbe {
   /**
    * The largest that comes through, up to `most`.
    *
-   * @returns `null`: not even the smallest does
+   * @returns `null`: not known, as the smallest has no answer either
    */
   async largest(most: number): Promise<number | null> {
     // A packet may be lost by chance.
@@ -76,7 +76,8 @@ export class SizedProbe {
       low = floor;
     }
     await clock.sleep(PAUSE_MS);
-    return await this.comesThrough(most) ? most : low;
+    // The small one shows that there is an answer to be had, and the large one had the first turn.
+    return await this.largestOf([most, low]);
   }
 
   /** The largest of a few sizes that comes through; `null`: none. */
