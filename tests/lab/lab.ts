@@ -106,7 +106,7 @@ export class Lab implements AsyncDisposable {
       ]),
       { env: this.settings.env },
     );
-    await this.api.ready(10_000).catch((cause) => {
+    await this.api.ready(30_000).catch((cause) => {
       throw new Error(
         `Cannot start the API server: ${this.#server?.lines.join(" ")}`,
         { cause },

@@ -25,7 +25,8 @@ import {
   inSync,
   type Scene,
 } from "../pack/image_scene.ts";
-import { agentPod } from "../pack/pod.ts";
+import { agentPod, withRoom } from "../pack/pod.ts";
+import { runcExec } from "../pack/runc.ts";
 import { orderOf } from "./guest_lab.ts";
 import { guestTest, IN_GUEST, sh, sleep } from "./in_guest.ts";
 import { begunAnew, tunnelOf } from "./tunnels.ts";
@@ -57,6 +58,7 @@ guestImageTest(
     }
     await addPods(lab, 1);
     await assertPings(lab);
+    await agents.isWell();
     await losesNothingAndHides(lab, async () => {
       for (const [name, signal] of ENDS) {
         const node = lab.node(name);
@@ -66,6 +68,12 @@ guestImageTest(
     await seesWhatBeginsAnew(scene.first);
   },
 );
+
+/** Those that the kernel's own WireGuard may lead astray. */
+const KERNEL_CHECKS = [
+  ...["link-missing", "port-in-use", "listen-port", "pod-mtu"],
+  ...["route-foreign", "rule-overrides", "peer-silent", "mtu-black-hole"],
+];
 
 /** A packet's way begins at the first and ends at the second. */
 const ENDS = [["n1", "SIGTERM"], ["n2", "SIGKILL"]] as const;
@@ -80,7 +88,8 @@ class Agents implements AsyncDisposable {
   }
 
   async start(node: LabNode): Promise<void> {
-    const container = byRunc(this.#scene, node).run(agentPod(node));
+    const pod = withRoom(agentPod(node));
+    const container = byRunc(this.#scene, node).run(pod);
     this.running.set(node, container);
     await inSync(container);
   }
@@ -103,6 +112,19 @@ class Agents implements AsyncDisposable {
     await old[Symbol.asyncDispose]();
     await sleep(500);
     await this.start(node);
+  }
+
+  /** As doctor says in the first: the port is held by the kernel itself, and large packets come through. */
+  async isWell(): Promise<void> {
+    const [container] = this.running.values();
+    assert.ok(container !== undefined);
+    const command = ["/usr/bin/clusternet", "doctor", "--only"];
+    const { stdout } = await runcExec(
+      container,
+      [...command, KERNEL_CHECKS.join(",")],
+      this.#scene.folder,
+    );
+    assert.equal(stdout, `Nothing found by ${KERNEL_CHECKS.length} checks.\n`);
   }
 
   /** A host that loads no modules: the agent cannot either, which is as it should be. */
