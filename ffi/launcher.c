@@ -243,8 +243,9 @@ int main(int argc, char **argv) {
   *to = NULL;
   setenv("CLUSTERNET_EXECUTABLE", self, 1);
   setenv("CLUSTERNET_RUNTIME", path, 1);
-  setenv("DENO_DIR", "/dev/null/deno", 1); /* Deno writes nothing */
-  setenv("DENO_NO_UPDATE_CHECK", "1", 1);  /* and asks nobody */
+  setenv("DENO_DIR", "/dev/null/deno", 1);       /* Deno writes nothing */
+  setenv("DENO_LOG", "info,deno::cache=off", 1); /* nor tells a terminal that it could not */
+  setenv("DENO_NO_UPDATE_CHECK", "1", 1);        /* and asks nobody */
   if (getenv("OTEL_DENO") != NULL) { /* docs/tracing.md; what is set already stays */
     setenv("OTEL_SERVICE_NAME", "clusternet", 0);
     setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "500", 0); /* milliseconds: an end waits as long for a collector */

@@ -94,6 +94,22 @@ Deno.test("clusternet version says version, commit, Deno and bundled", async () 
   assert.match(stdout, new RegExp(`^version deno ${Deno.version.deno}$`, "m"));
 });
 
+Deno.test("a terminal sees what the program says, and nothing of the runtime's", async () => {
+  await using dir = await tempDir();
+  const base = join(dir.path, "runtime");
+  const rows = [
+    ["version", /^clusternet 0/],
+    ["nothing", /^clusternet: there is no command "nothing"/],
+  ] as const;
+  for (const [command, says] of rows) {
+    const line = `'${EXECUTABLE}' --runtime-dir '${base}' ${command}`;
+    const { stdout } = await run(["script", "-qec", line, "/dev/null"]);
+    const lines = stdout.trimEnd().split("\r\n");
+    assert.equal(lines.length, 1, stdout);
+    assert.match(stdout, says);
+  }
+});
+
 Deno.test("the process is the one that was started, called clusternet; a signal ends it", async () => {
   await using dir = await tempDir();
   const file = join(dir.path, "other-name");
