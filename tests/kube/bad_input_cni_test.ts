@@ -102,6 +102,7 @@ async function withoutPlugins(
     node,
     /^Cannot find the CNI plugins ptp, host-local, portmap in \/opt\/cni\/bin, without which pods get no network: install them \(Debian's package is containernetworking-plugins\), or name the container runtime's directory with --cni-bin-dir$/,
   );
+  await isTainted(cluster, node);
   await createPod(cluster, { name: "kept-off", node: node.name });
   await podSays(cluster, "kept-off", /untolerated taint/);
   await createPod(cluster, {
@@ -206,6 +207,19 @@ function tells(
   message: RegExp,
 ): Promise<void> {
   return networkSays(admin, name, { message, withinMs: TOLD_MS });
+}
+
+/** By kube-controller-manager, a moment after the condition; till then pods come. */
+async function isTainted(
+  { admin }: Cluster,
+  { name }: KubeNode,
+): Promise<void> {
+  const key = "node.kubernetes.io/network-unavailable";
+  await admin.until(
+    `/api/v1/nodes/${name}`,
+    ({ spec }) => spec.taints?.some((taint: KubeObject) => taint.key === key),
+    { what: `${name} has the taint ${key}`, withinMs: TOLD_MS },
+  );
 }
 
 /** Until an event of the pod has such a message. */

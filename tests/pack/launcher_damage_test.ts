@@ -92,6 +92,7 @@ Deno.test("the program has arguments, exit code, umask and directories from the 
     `CLUSTERNET_EXECUTABLE=${here.file}`,
     `CLUSTERNET_RUNTIME=${here.runtime}`,
     "DENO_DIR=/dev/null/deno",
+    "DENO_LOG=info,deno::cache=off",
     "DENO_NO_UPDATE_CHECK=1",
   ]);
 });
