@@ -29,7 +29,6 @@ import {
 } from "../sys/doctor_machine.ts";
 import {
   droppingChains,
-  findLinks,
   findRoutes,
   findRules,
   iptablesForward,
@@ -155,7 +154,7 @@ export class Gatherer {
       case "host":
         return new Rtnetlink(shim).hostFacts(config.interface);
       case "links":
-        return findLinks(shim);
+        return new Rtnetlink(shim).links();
       case "routes":
         return findRoutes(shim);
       case "rules":

@@ -8,6 +8,7 @@
 import { firstAddress, parseAddress } from "../core/address.ts";
 import { OVERHEAD } from "../core/desired.ts";
 import { parseSocketAddress } from "../core/option_values.ts";
+import { HANDSHAKE_MS } from "../core/peer_state.ts";
 import type { Peer } from "../core/state.ts";
 import type { Part, PathFacts, Probed, StateFacts } from "../doctor/facts.ts";
 import { askStatus } from "../sys/agent_socket.ts";
@@ -18,9 +19,6 @@ import { SizedProbe } from "../sys/sized_probe.ts";
 
 /** Bytes of a packet that every path carries. */
 const SMALL = 84;
-
-/** Milliseconds for the first answer: a handshake that is lost is sent again after 5 s. */
-const FIRST_MS = 6_000;
 
 /** Bytes (WireGuard paper, 5.4.6). */
 const FILL = 16;
@@ -71,7 +69,7 @@ export async function measurePaths(
   const peers = [...want.peers?.values() ?? []].slice(0, PATHS);
   const paths = await Promise.all(peers.map(async (peer) => {
     const node = names.get(peer.publicKey) ?? peer.publicKey;
-    const firstMs = down.has(node) ? 0 : FIRST_MS;
+    const firstMs = down.has(node) ? 0 : HANDSHAKE_MS;
     return { node, ...await measurePath(peer, { full, firstMs, shim }) };
   }));
   if (paths.length > 0 && !paths.some(({ small }) => small)) {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ClusterView, digestOf } from "../core/cluster_view.ts";
+import { ClusterView } from "../core/cluster_view.ts";
 import { InOrder } from "../core/in_order.ts";
 import { clusterText, isClusterHealthy } from "../view/cluster_text.ts";
 import { JsonRecords, listOf, type Records } from "../view/records.ts";
@@ -71,13 +71,30 @@ async function inRecords(
   }
   if (signal.aborted || view === undefined) return 0;
   await write(records.rows(order.rest()) + records.endList());
-  for (const piece of listOf(records, "breaks", view.breaks())) {
+  const breaks = new Counted(view.breaks());
+  for (const piece of listOf(records, "breaks", breaks)) {
     await write(piece);
     if (signal.aborted) return 0;
   }
   await write(records.end());
-  const { count } = digestOf(view.breaks(), { most: 0 });
-  return isClusterHealthy(view.nodes, { count }) ? 0 : 1;
+  return isClusterHealthy(view.nodes, breaks) ? 0 : 1;
+}
+
+/** Passes on what comes, and knows how much it was. */
+class Counted<T> implements Iterable<T> {
+  readonly #all: Iterable<T>;
+  count = 0;
+
+  constructor(all: Iterable<T>) {
+    this.#all = all;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (const each of this.#all) {
+      this.count++;
+      yield each;
+    }
+  }
 }
 
 async function recordsIn(output: "json" | "yaml"): Promise<Records> {

@@ -1,14 +1,13 @@
 /**
- * What a diagnosis reads of the network: all links, routes and policy rules, and
- * the firewalls.
+ * What a diagnosis reads of the network and the agent does not: routes of all
+ * tables, policy rules, and the firewalls.
  *
  * @module
  */
 
 import { KernelError } from "../core/errors.ts";
-import type { LinkFacts, RouteFacts } from "../core/machine_facts.ts";
+import type { RouteFacts } from "../core/machine_facts.ts";
 import { AF_INET, AF_INET6 } from "../wire/family.ts";
-import { decodeLink, dumpLinks } from "../wire/link.ts";
 import { NETLINK_ROUTE, type Request } from "../wire/netlink.ts";
 import { NETLINK_NETFILTER, NFPROTO_INET } from "../wire/nfnetlink.ts";
 import {
@@ -26,30 +25,13 @@ import { decodeRoute, dumpRoutes, tableName } from "../wire/route.ts";
 import { mustOutput } from "./command_output.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 import { isMissing } from "./nftables.ts";
+import { Rtnetlink } from "./rtnetlink.ts";
 import type { Shim } from "./shim.ts";
 
-export async function findLinks(shim: Shim): Promise<readonly LinkFacts[]> {
-  return [...(await linksByIndex(shim)).values()];
-}
-
-async function linksByIndex(
-  shim: Shim,
-): Promise<ReadonlyMap<number, LinkFacts>> {
-  const all = await dump(shim, {
-    request: dumpLinks(),
-    what: "list links",
-    decode: decodeLink,
-  });
-  return new Map(
-    all.map(({ index, name, kind, alias, mtu, up }) => [
-      index,
-      { name, kind, alias, mtu, up },
-    ]),
-  );
-}
-
 export async function findRoutes(shim: Shim): Promise<readonly RouteFacts[]> {
-  const links = await linksByIndex(shim);
+  const links = new Map(
+    (await new Rtnetlink(shim).links()).map(({ index, name }) => [index, name]),
+  );
   const all = await dump(shim, {
     request: dumpRoutes(),
     what: "list routes",
@@ -58,7 +40,7 @@ export async function findRoutes(shim: Shim): Promise<readonly RouteFacts[]> {
   return all.filter(({ cloned }) => !cloned).map(
     ({ destination, protocol, table, hops: [hop] }) => ({
       destination,
-      device: links.get(hop?.index ?? 0)?.name ?? "",
+      device: links.get(hop?.index ?? 0) ?? "",
       table: tableName(table),
       protocol,
     }),

@@ -9,8 +9,8 @@
  * @module
  */
 
-import { basename, dirname, join } from "node:path";
 import { removeIfThere } from "./directory.ts";
+import { draftOf } from "./place_files.ts";
 
 /**
  * Nothing is left of it where this rejects, but for what SIGKILL interrupts.
@@ -24,7 +24,7 @@ export async function writeNewFile(
   signal: AbortSignal,
 ): Promise<void> {
   refuseWhatIsThere(path);
-  const draft = join(dirname(path), `.${basename(path)}.clusternet-new`);
+  const draft = draftOf(path);
   removeIfThere(draft);
   try {
     using file = await Deno.open(draft, {

@@ -183,7 +183,8 @@ export function backupPath(path: string): string {
   }
 }
 
-function draftOf(path: string): string {
+/** Beside it: what is written first, and gets the name once it is whole. */
+export function draftOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.clusternet-new`);
 }
 

@@ -11,7 +11,7 @@ import { dataPlane } from "../lab/look.ts";
 import { findPlugins } from "../lab/cni.ts";
 import { eventually } from "../lab/harness.ts";
 import type { Cluster } from "./cluster.ts";
-import { networkSays } from "./conditions.ts";
+import { isTainted, networkSays } from "./conditions.ts";
 import { withCluster } from "./harness.ts";
 import type { KubeObject } from "./kube_api.ts";
 import type { KubeNode } from "./kube_node.ts";
@@ -102,7 +102,11 @@ async function withoutPlugins(
     node,
     /^Cannot find the CNI plugins ptp, host-local, portmap in \/opt\/cni\/bin, without which pods get no network: install them \(Debian's package is containernetworking-plugins\), or name the container runtime's directory with --cni-bin-dir$/,
   );
-  await isTainted(cluster, node);
+  // Until then pods come.
+  await cluster.admin.until(`/api/v1/nodes/${node.name}`, isTainted, {
+    what: "the taint keeps pods off",
+    withinMs: TOLD_MS,
+  });
   await createPod(cluster, { name: "kept-off", node: node.name });
   await podSays(cluster, "kept-off", /untolerated taint/);
   await createPod(cluster, {
@@ -207,19 +211,6 @@ function tells(
   message: RegExp,
 ): Promise<void> {
   return networkSays(admin, name, { message, withinMs: TOLD_MS });
-}
-
-/** By kube-controller-manager, a moment after the condition; till then pods come. */
-async function isTainted(
-  { admin }: Cluster,
-  { name }: KubeNode,
-): Promise<void> {
-  const key = "node.kubernetes.io/network-unavailable";
-  await admin.until(
-    `/api/v1/nodes/${name}`,
-    ({ spec }) => spec.taints?.some((taint: KubeObject) => taint.key === key),
-    { what: `${name} has the taint ${key}`, withinMs: TOLD_MS },
-  );
 }
 
 /** Until an event of the pod has such a message. */

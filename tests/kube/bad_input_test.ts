@@ -29,13 +29,12 @@ import {
   isTold,
   seriesGrows,
 } from "./node_events.ts";
-import { networkSays } from "./conditions.ts";
+import { isTainted, networkSays } from "./conditions.ts";
 import { pause } from "../lab/harness.ts";
 import { LASTS_MS } from "../../mod/core/troubles.ts";
 import { newFolder, tellLogs } from "./harness.ts";
 import { Hosts } from "./hosts.ts";
 import { tellsPeersDown } from "./peers_down.ts";
-import type { KubeObject } from "./kube_api.ts";
 
 const CASES = [...FORBIDDEN, ...CREDENTIALS, ...AWAY, ...POD_CIDRS];
 
@@ -156,7 +155,11 @@ async function breakAndMend(
   await networkSays(hosts.admin, host.name, {
     message: each.isOutage ? each.says : /^clusternet has /,
   });
-  if (each.isOutage) await keepsPodsOff(hosts, host);
+  if (each.isOutage) {
+    await hosts.admin.until(`/api/v1/nodes/${host.name}`, isTainted, {
+      what: `${host.name} has the taint that keeps pods off`,
+    });
+  }
   if (each.events === "told") await isTold(hosts, host, each);
 
   // One that begins like this says so at once, and leaves all as it is.
@@ -185,19 +188,6 @@ async function breakAndMend(
     const said = host.agent.lines.filter((line) => /an Event/.test(line));
     assert.equal(said.length, 1, said.join("\n"));
   }
-}
-
-/** By the condition: kube-controller-manager taints the Node. */
-async function keepsPodsOff(
-  { admin }: Hosts,
-  { name }: AgentHost,
-): Promise<void> {
-  const key = "node.kubernetes.io/network-unavailable";
-  await admin.until(
-    `/api/v1/nodes/${name}`,
-    ({ spec }) => spec.taints?.some((taint: KubeObject) => taint.key === key),
-    { what: `${name} has the taint ${key}` },
-  );
 }
 
 async function onceSaysIt(hosts: Hosts): Promise<void> {

@@ -30,6 +30,13 @@ export async function withoutNetwork(
   return node;
 }
 
+/** By that condition, a moment after it: pods that do not tolerate it stay away. */
+export function isTainted({ spec }: KubeObject): boolean {
+  return spec.taints?.some(({ key }: { readonly key: string }) =>
+    key === "node.kubernetes.io/network-unavailable"
+  ) ?? false;
+}
+
 /** Until the Node's condition NetworkUnavailable has a message like that. */
 export async function networkSays(
   admin: KubeApi,

@@ -16,10 +16,10 @@ import { eventually, pause } from "../lab/harness.ts";
 import type { Space } from "../lab/space.ts";
 import { auditFlags, credentialOf, servedIn } from "./audit.ts";
 import type { Cluster } from "./cluster.ts";
-import { withoutNetwork } from "./conditions.ts";
+import { isTainted, withoutNetwork } from "./conditions.ts";
 import { inOrder, newFolder, withCluster } from "./harness.ts";
 import { INSTALLED, installService, startService } from "./host_service.ts";
-import { conditionOf, isReady, KubeApi, type KubeObject } from "./kube_api.ts";
+import { conditionOf, isReady, KubeApi } from "./kube_api.ts";
 import type { KubeNode } from "./kube_node.ts";
 import {
   createPod,
@@ -215,12 +215,6 @@ async function findsNoNode(
     conditionOf({ status }, "PodScheduled")?.message ?? "",
     /untolerated taint/,
   );
-}
-
-function isTainted({ spec }: KubeObject): boolean {
-  return spec.taints?.some(({ key }: { readonly key: string }) =>
-    key === "node.kubernetes.io/network-unavailable"
-  ) ?? false;
 }
 
 const PKI = "/var/lib/kubelet/pki";
