@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Diagnosis } from "../../mod/doctor/check.ts";
-import { bringUp, labTest, patience } from "./harness.ts";
+import { bringUp, eventually, labTest, patience } from "./harness.ts";
 import { Child, dieWithUs, run } from "./exec.ts";
 import { firstNode } from "./look.ts";
 import type { LabNode } from "./node.ts";
@@ -46,31 +46,39 @@ labTest(
       contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
       "current-context": "x",
     });
-    await node.space.sh(`
+    const file = `${folder}/bundle.tar.gz`;
+    await withoutTurn(node, async () => {
+      await node.space.sh(`
 cat > ${folder}/psk <<'E'
 ${PRESHARED}
 E
-wg set clusternet peer ${peer} preshared-key ${folder}/psk
+endpoint=$(wg show clusternet endpoints | cut -f2)
+allowed=$(wg show clusternet allowed-ips | cut -f2)
+# Anew: a session that there was would outlive the change.
+wg set clusternet peer ${peer} remove
+wg set clusternet peer ${peer} endpoint "$endpoint" allowed-ips "$allowed" preshared-key ${folder}/psk
 cat > ${folder}/kubeconfig <<'E'
 ${kubeconfig}
 E
 cat > ${folder}/net.d/90-other.conflist <<'E'
 {"name":"other","server":"https://joe:${PASSWORD}@192.0.2.1","api_token": "${CNI_SECRET}","pem":${
-      JSON.stringify(CLIENT_KEY)
-    }}
+        JSON.stringify(CLIENT_KEY)
+      }}
 E
-sed -i 's/{/{"api_token": "${CNI_SECRET}",/' ${node.conflistFile}`);
-    const file = `${folder}/bundle.tar.gz`;
-    const { code, stderr } = await run(
-      dieWithUs(node.space.command([
-        ...[...agent, "support-bundle", "-o", file, "--node-name", node.name],
-        ...["--kubeconfig", `${folder}/kubeconfig`],
-        ...["--private-key-file", node.keyFile],
-        ...["--cni-conf-file", node.conflistFile],
-      ])),
-      { env: { ...env, CLUSTERNET_TOKEN: VARIABLE } },
-    );
-    assert.equal(code, 0, stderr);
+sed -i 's/{/{"api_token": "${CNI_SECRET}",/' ${node.conflistFile}
+rm -f ${file}`);
+      const { code, stderr } = await run(
+        dieWithUs(node.space.command([
+          ...[...agent, "support-bundle", "-o", file],
+          ...["--node-name", node.name],
+          ...["--kubeconfig", `${folder}/kubeconfig`],
+          ...["--private-key-file", node.keyFile],
+          ...["--cni-conf-file", node.conflistFile],
+        ])),
+        { env: { ...env, CLUSTERNET_TOKEN: VARIABLE } },
+      );
+      assert.equal(code, 0, stderr);
+    });
     const mode = await node.space.must(["stat", "-c", "%a", file]);
     assert.equal(mode.trim(), "600");
     const names = (await node.space.must(["tar", "-tzf", file])).split("\n");
@@ -108,6 +116,29 @@ sed -i 's/{/{"api_token": "${CNI_SECRET}",/' ${node.conflistFile}`);
     await leavesNoHalf(node);
   },
 );
+
+/**
+ * What is put in the agent's way goes, or is complained of, in its next turn: where
+ * that falls into the making of the bundle, another is made.
+ */
+async function withoutTurn(
+  node: LabNode,
+  makeBundle: () => Promise<void>,
+): Promise<void> {
+  for (let left = 5; left > 0; left--) {
+    const said = node.agent?.lines.length;
+    await makeBundle();
+    if (node.agent?.lines.length === said) return;
+    await node.space.must(["rm", node.conflistFile]);
+    await eventually("the agent complains of nothing", async () => {
+      const status = [...node.settings.agent, "status", "-o", "json"];
+      const { env } = node.settings;
+      const { stdout } = await run(node.space.command(status), { env });
+      return /"ready": ?true/.test(stdout) ? true : undefined;
+    }, patience(40_000));
+  }
+  assert.fail("A turn of the agent fell into the making of every bundle");
+}
 
 /** On a disk that is full, with somebody who does not wait, and beside another file. */
 async function leavesNoHalf(node: LabNode): Promise<void> {
