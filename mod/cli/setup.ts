@@ -249,18 +249,29 @@ export async function chooseWireGuard(
     );
   }
   if (chosen.kind === "userspace") {
-    await refuseWithoutProgram(config, userspace);
+    await refuseWithoutProgram(config, { userspace, hasKernel });
   }
   return chosen;
 }
 
 async function refuseWithoutProgram(
   config: Config,
-  userspace: UserspaceWireGuard,
+  { userspace, hasKernel }: {
+    readonly userspace: UserspaceWireGuard;
+    readonly hasKernel: boolean;
+  },
 ): Promise<void> {
   try {
     await userspace.read(config.interface);
   } catch (cause) {
+    if (hasKernel) {
+      throw new FatalError(
+        `Link ${config.interface} is a tun device whose userspace WireGuard is gone: start that again, or leave the work to the kernel's (ip link del ${config.interface}): ` +
+          errorText(cause),
+        1,
+        { cause, reason: "NoUserspaceWireGuard" },
+      );
+    }
     if (config.backend !== "auto") {
       throw new FatalError(errorText(cause), 1, { cause });
     }

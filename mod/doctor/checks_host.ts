@@ -198,7 +198,7 @@ export const HOST_CHECKS: readonly Check[] = [
 
 /** What flannel, Calico, Cilium, Weave, Kilo, Antrea and plain bridges call their links. */
 const OTHERS =
-  /^(flannel|flannel-wg|cni0|cali[0-9a-f]{11}|tunl0@|vxlan\.calico|wireguard\.cali|cilium_|weave|kube-bridge|kilo|antrea-gw)/;
+  /^(flannel|flannel-wg|cni0|cali[0-9a-f]{11}|vxlan\.calico|wireguard\.cali|cilium_|weave|kube-bridge|kilo|antrea-gw)/;
 
 /** By the chains that it has put there. */
 function whose(iptables: string): string {

@@ -17,6 +17,7 @@
 
 import { basename, dirname, join } from "node:path";
 import { CNI_RUN_DIRECTORY } from "../core/cni.ts";
+import { ProblemError } from "../core/errors.ts";
 import {
   openOrMakeDirectory,
   removeIfThere,
@@ -66,7 +67,7 @@ export class ConflistFile {
       this.#writeTarget(target, text);
       this.#placeLink(file, target);
     } catch (cause) {
-      if (cause instanceof ForeignFile) throw new Error(cause.message);
+      if (cause instanceof ForeignFile) throw cause;
       throw new Error(
         `Cannot write CNI configuration ${file}: ${systemReason(cause)}`,
         { cause },
@@ -106,7 +107,11 @@ export class ConflistFile {
 }
 
 /** Not an error of the system: the sentence is complete as it is. */
-class ForeignFile extends Error {}
+class ForeignFile extends ProblemError {
+  constructor(message: string) {
+    super(message, { reason: "ForeignCNIConfiguration" });
+  }
+}
 
 /** `undefined`: nothing there, or no symbolic link. */
 function linkTarget(file: string): string | undefined {

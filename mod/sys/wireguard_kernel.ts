@@ -155,7 +155,7 @@ export class KernelWireGuard {
       throw new KernelError(
         `Cannot ${what}: it has none`,
         ERRNO.EOPNOTSUPP,
-        { cause },
+        { cause, reason: "NoWireGuard" },
       );
     }
     if (this.#family !== undefined) return this.#family;

@@ -80,6 +80,7 @@ Deno.test("write() refuses what somebody else put there, and leaves it", async (
   await using it = await place();
   const refuses = (what: string): Promise<void> =>
     assert.rejects(it.port.write(it.file, "{}"), {
+      reason: "ForeignCNIConfiguration",
       message:
         `Cannot write CNI configuration ${it.file}: ${what}; remove it, or choose another --cni-conf-file`,
     });

@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { captureText } from "../lab/capture.ts";
+import { must } from "../lab/exec.ts";
 import {
   addPods,
   eventually,
@@ -14,6 +15,7 @@ import {
   startCapture,
   twoPods,
 } from "../lab/harness.ts";
+import { firstNode, ready } from "../lab/look.ts";
 import { probeText } from "../lab/probe.ts";
 import { guestLabTest, orderOf, probePods } from "./guest_lab.ts";
 import { sleep } from "./in_guest.ts";
@@ -51,5 +53,28 @@ guestLabTest(
     assert.equal(captured.clear.size, 0, text);
     assert.equal(captured.dropped, 0, text);
     assert.ok((captured.kinds.get("WireGuard") ?? 0) > 500, text);
+  },
+);
+
+guestLabTest(
+  "a tun device of the link's name, whose program is gone, is named: not the kernel's WireGuard",
+  { nodes: 2 },
+  async (lab) => {
+    const node = firstNode(lab);
+    await node.stopAgent();
+    await must(["modprobe", "tun"]);
+    await node.space.sh(`
+ip link del clusternet
+test -c /dev/net/tun || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }
+ip tuntap add clusternet mode tun`);
+    const agent = node.startAgent(["--backend", "auto"]);
+    assert.equal(await agent.ended, 1);
+    assert.match(
+      agent.lines.join("\n"),
+      /^clusternet: Link clusternet is a tun device whose .* is gone: .*wireguard-go/m,
+    );
+    await node.space.must(["ip", "link", "del", "clusternet"]);
+    node.startAgent(["--backend", "auto"]);
+    await ready(node);
   },
 );
