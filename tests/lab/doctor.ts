@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import type { Diagnosis } from "../../mod/doctor/check.ts";
 import type { Proof } from "../../mod/doctor/encryption.ts";
 import { SHELL } from "./exec.ts";
+import { eventually, patience } from "./harness.ts";
 import { runAgent } from "./look.ts";
 import type { LabNode } from "./node.ts";
 
@@ -18,6 +19,14 @@ export async function doctor(
 ): Promise<Diagnosis> {
   const command = node.agentCommand(["-o", "json", ...flags], "doctor");
   return answerOf(await runAgent(node, command));
+}
+
+/** Waits until the agent complains of something, or of nothing: it sees in its next turn what was mended. */
+export async function agentIsWell(node: LabNode, well = true): Promise<void> {
+  await eventually(`the agent is ${well ? "" : "not "}well`, async () => {
+    const { findings } = await doctor(node, ["--only", "agent-unhealthy"]);
+    return (findings.length === 0) === well ? true : undefined;
+  }, patience(40_000));
 }
 
 /** On a machine that has no programs at all, as in the agent's image. */

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { doctor } from "./doctor.ts";
-import { eventually, patience } from "./harness.ts";
+import { agentIsWell } from "./doctor.ts";
 import type { Lab } from "./lab.ts";
 import { type LabNode, LINK } from "./node.ts";
 
@@ -78,22 +77,15 @@ function asNode(text: string): Pick<Break, "breaks" | "mends" | "flags"> {
 /** Deleted behind the kubelet's back, and there again as it was. */
 function withoutItsNode(): Pick<Break, "breaks" | "mends"> {
   let text = "";
-  const told = async ({ node }: Scene, problems: boolean): Promise<void> => {
-    await eventually(`the agent is ${problems ? "not " : ""}well`, async () => {
-      const { findings } = await doctor(node, ["--only", "agent-unhealthy"]);
-      return findings.length > 0 === problems ? true : undefined;
-    }, patience(10_000));
-  };
   return {
-    breaks: async (scene) => {
-      const { lab, node } = scene;
+    breaks: async ({ lab, node }) => {
       text = JSON.stringify(await lab.api.node(node.name));
       await lab.api.removeRaw(node.name);
-      await told(scene, true);
+      await agentIsWell(node, false);
     },
-    mends: async (scene) => {
-      await scene.lab.api.putRaw(scene.node.name, text);
-      await told(scene, false);
+    mends: async ({ lab, node }) => {
+      await lab.api.putRaw(node.name, text);
+      await agentIsWell(node);
     },
   };
 }

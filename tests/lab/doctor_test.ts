@@ -7,6 +7,7 @@ import {
 } from "./doctor_breaks.ts";
 import { CHECKS } from "../../mod/doctor/checks.ts";
 import {
+  agentIsWell,
   amongOwnMounts,
   doctor,
   doctorWithoutPrograms,
@@ -94,6 +95,7 @@ labTest(
     assert.equal(bare.made + bare.notMade.length, CHECKS.length);
     await looksWithoutRights(scene);
     for (const one of BREAKS_BESIDE_AGENT) await breakAndLook(one, scene);
+    await agentIsWell(scene.node);
     assert.deepEqual((await doctor(scene.node)).findings, []);
   },
 );
@@ -108,6 +110,7 @@ labTest(
     await seesHiddenHolder(scene);
     scene.node.startAgent();
     await settled(lab);
+    await agentIsWell(scene.node);
     const mended = await doctor(scene.node);
     assert.deepEqual(mended.findings, []);
   },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Diagnosis } from "../../mod/doctor/check.ts";
-import { bringUp, eventually, labTest, patience } from "./harness.ts";
+import { bringUp, labTest, patience } from "./harness.ts";
+import { agentIsWell } from "./doctor.ts";
 import { Child, dieWithUs, run } from "./exec.ts";
 import { firstNode } from "./look.ts";
 import type { LabNode } from "./node.ts";
@@ -130,12 +131,7 @@ async function withoutTurn(
     await makeBundle();
     if (node.agent?.lines.length === said) return;
     await node.space.must(["rm", node.conflistFile]);
-    await eventually("the agent complains of nothing", async () => {
-      const status = [...node.settings.agent, "status", "-o", "json"];
-      const { env } = node.settings;
-      const { stdout } = await run(node.space.command(status), { env });
-      return /"ready": ?true/.test(stdout) ? true : undefined;
-    }, patience(40_000));
+    await agentIsWell(node);
   }
   assert.fail("A turn of the agent fell into the making of every bundle");
 }
