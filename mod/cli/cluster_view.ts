@@ -96,6 +96,9 @@ function atOnce({ length }: readonly NodeRecord[]): number {
   return Math.min(most, Math.max(least, Math.ceil(length / NODES_EACH)));
 }
 
+/** No agent is there, or not yet: another cluster, or one before its first agent. */
+export class NoAgentsError extends FatalError {}
+
 /** What is asked of whom: the lists are those of its opening. */
 export interface OpenCluster extends Disposable {
   readonly access: KubeAccess;
@@ -126,7 +129,7 @@ export async function openCluster(
   const client = new KubeClient(access, { clock, annotation });
   const [nodes, agents] = await lists(client, pods, signal);
   if (agents.length === 0 && !nodes.some(({ publicKey }) => publicKey)) {
-    throw new FatalError(
+    throw new NoAgentsError(
       `No Node of the cluster at ${server} runs clusternet (${nodes.length} Nodes, none with the annotation ${annotation}, and no pod with the label ${AGENT_LABEL}): is the kubeconfig that of another cluster?`,
       1,
     );

@@ -10,15 +10,14 @@ import { wantsHelp } from "../core/flags.ts";
 import type { Status } from "../core/status.ts";
 import { waitingFor } from "../core/waiting.ts";
 import { askStatus } from "../sys/agent_socket.ts";
-import { systemClock as clock } from "../sys/clock.ts";
 import { isHealthy, statusText } from "../view/status_text.ts";
-import { durationText } from "../view/units.ts";
 import {
   type OutputFormat,
   parseStatus,
   type StatusArguments,
   statusHelp,
 } from "./status_options.ts";
+import { waitUntilNothing } from "./status_wait.ts";
 import { progress, standardOutput, writeOut } from "./terminal.ts";
 
 /** @returns the exit code: 0 healthy, 1 not */
@@ -68,42 +67,23 @@ export async function statusIn(
   }
 }
 
-/** Milliseconds between two looks. */
-const LOOK_MS = 1_000;
-
-/** Tells what is waited for, one line a change. */
+/** @returns 0, with what stands; else it throws what is missing */
 async function wait(
-  wanted: StatusArguments,
+  { link, output }: StatusArguments,
   waitMs: number,
 ): Promise<number> {
-  const { link, output } = wanted;
-  const end = clock.now() + waitMs;
-  let said = "";
-  const { signal } = new AbortController();
-  for (;;) {
-    let what: string;
+  await waitUntilNothing(waitMs, async () => {
     try {
       const found = await askStatus({ link, query: "probe=1" });
-      const sentence = waitingFor(found);
-      if (sentence === undefined) {
-        await writeOut(await statusIn(output, found));
-        return 0;
-      }
-      what = sentence;
+      const missing = waitingFor(found);
+      if (missing === undefined) await writeOut(await statusIn(output, found));
+      return missing;
     } catch (error) {
       if (!(error instanceof FatalError) || isRefusal(error)) throw error;
-      what = error.message;
+      return error.message;
     }
-    if (clock.now() >= end) {
-      throw new FatalError(
-        `Not all stands after ${durationText(waitMs / 1_000)}: ${what}`,
-        1,
-      );
-    }
-    if (what !== said) console.error(`waiting: ${what}`);
-    said = what;
-    await clock.sleep(Math.min(LOOK_MS, end - clock.now()), signal);
-  }
+  });
+  return 0;
 }
 
 /** Waiting mends no missing right. */

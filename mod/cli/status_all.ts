@@ -7,28 +7,81 @@
  */
 
 import { ClusterView } from "../core/cluster_view.ts";
+import { errorText, FatalError } from "../core/errors.ts";
 import { InOrder } from "../core/in_order.ts";
+import { waitingForAll } from "../core/waiting.ts";
+import { ApiError, NetworkError } from "../sys/kube_error.ts";
 import { clusterText, isClusterHealthy } from "../view/cluster_text.ts";
 import { JsonRecords, listOf, type Records } from "../view/records.ts";
 import { askCluster } from "./ask_cluster.ts";
+import { NoAgentsError } from "./cluster_view.ts";
 import type { StatusArguments } from "./status_options.ts";
+import { waitUntilNothing } from "./status_wait.ts";
 import { standardOutput, writeOut } from "./terminal.ts";
 
 /** @returns the exit code */
 export async function statusAll(wanted: StatusArguments): Promise<number> {
-  const { output } = wanted;
+  const { output, waitMs, watch } = wanted;
+  if (watch) {
+    const { showAgain } = await import("./status_watch.ts");
+    return await showAgain({ output, pauseMs: PAUSE_MS }, async () => {
+      const { lines } = clusterText(await viewOf(wanted), standardOutput());
+      const text = `${lines.join("\n")}\n`;
+      return { text, essence: text };
+    });
+  }
+  if (waitMs !== undefined) {
+    const view = await standing(wanted, waitMs);
+    if (output === "text") return await inText(view);
+  }
   return output === "text"
-    ? await inText(wanted)
+    ? await inText(await viewOf(wanted))
     : await inRecords(wanted, await recordsIn(output));
 }
 
-async function inText(wanted: StatusArguments): Promise<number> {
+/** Milliseconds between two views of a whole cluster. */
+const PAUSE_MS = 10_000;
+
+/** @throws {FatalError} what was missing when the time was over */
+async function standing(
+  wanted: StatusArguments,
+  waitMs: number,
+): Promise<ClusterView> {
+  let view: ClusterView | undefined;
+  await waitUntilNothing(waitMs, async (signal) => {
+    try {
+      view = await viewOf({ ...wanted, signal });
+      return waitingForAll(view);
+    } catch (error) {
+      if (signal.aborted || !mayPass(error)) throw error;
+      return errorText(error);
+    }
+  });
+  if (view === undefined) throw new Error("nobody has looked");
+  return view;
+}
+
+/** Agents may be on their way, and the API server come back; no right comes by waiting. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof NoAgentsError) return true;
+  const cause = error instanceof FatalError ? error.cause : undefined;
+  return cause instanceof NetworkError ||
+    cause instanceof ApiError && ![401, 403].includes(cause.status.code);
+}
+
+async function viewOf(
+  wanted: StatusArguments & { readonly signal?: AbortSignal },
+): Promise<ClusterView> {
   let view: ClusterView | undefined;
   await askCluster(wanted, (head, nodes) => {
     const begun = view = new ClusterView(head, nodes);
     return (name, answer) => begun.add(name, answer);
   });
-  if (view === undefined) return 1;
+  if (view === undefined) throw new Error("nobody was asked");
+  return view;
+}
+
+async function inText(view: ClusterView): Promise<number> {
   const { healthy, lines } = clusterText(view, standardOutput());
   await writeOut(`${lines.join("\n")}\n`);
   return healthy ? 0 : 1;

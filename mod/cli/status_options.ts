@@ -20,7 +20,7 @@ export type OutputFormat = "text" | "json" | "yaml";
 const OWN: readonly Option[] = [
   { name: "output", short: "o", metavar: "FORMAT", fallback: "text", help: "text, json or yaml." },
   { name: "watch", metavar: "", fallback: "false", help: "Show it again whenever it changes, until Ctrl-C." },
-  { name: "wait", metavar: "", fallback: "false", help: "Return when the agent is ready and every other Node a peer that answers; else 1." },
+  { name: "wait", metavar: "", fallback: "false", help: "Return when the agent is ready and every other Node a peer that answers, with --all everywhere; else 1." },
   { name: "timeout", metavar: "TIME", fallback: "60s", help: "Of --wait: like 90s or 5m." },
   { name: "no-probe", metavar: "", fallback: "false", help: "Send nothing to the peers: an old handshake then says only that nobody spoke." },
   { name: "all", metavar: "", fallback: "false", help: "Every Node's view side by side, and who cannot reach whom; needs a kubeconfig, no agent here." },
@@ -57,15 +57,19 @@ export function parseStatus(
   const refuse = (one: string, other: string): never => {
     throw usage(`Cannot use --${one} with --${other}: choose one of them`);
   };
-  if (wait && all) refuse("wait", "all");
   if (wait && watch) refuse("wait", "watch");
-  if (watch && all) refuse("watch", "all");
   if (!wait && timeout !== undefined) {
     throw usage("Cannot use --timeout alone: it is that of --wait");
   }
   if (wait && read.flag("no-probe")) refuse("wait", "no-probe");
+  const output = read.value("output", parseOutput) ?? "text";
+  if (all && watch && output !== "text") {
+    throw usage(
+      `Cannot use --watch with --all and -o ${output}: it shows text; a loop around \`clusternet status --all -o ${output}\` does the same`,
+    );
+  }
   return {
-    output: read.value("output", parseOutput) ?? "text",
+    output,
     watch,
     waitMs: wait ? timeout ?? 60_000 : undefined,
     probe: !read.flag("no-probe"),

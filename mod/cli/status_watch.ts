@@ -23,22 +23,41 @@ const PROBE_MS = 10_000;
 export async function watch(wanted: StatusArguments): Promise<number> {
   const { link, output, probe } = wanted;
   let probed = -Infinity;
-  let before: string | undefined;
-  for (;;) {
+  return await showAgain({ output, pauseMs: LOOK_MS }, async () => {
     const probeNow = probe && clock.now() - probed >= PROBE_MS;
     if (probeNow) probed = clock.now();
-    let text: string;
-    let essence: string;
-    try {
-      const found = await askStatus({ link, query: probeNow ? "probe=1" : "" });
-      text = await statusIn(output, found);
-      essence = essenceOf(found);
-    } catch (error) {
+    const found = await askStatus({ link, query: probeNow ? "probe=1" : "" });
+    return {
+      text: await statusIn(output, found),
+      essence: essenceOf(found),
+    };
+  });
+}
+
+export interface Look {
+  /** With a line end. */
+  readonly text: string;
+  /** Is this another one, it is a change. */
+  readonly essence: string;
+}
+
+/**
+ * @returns 0, when nobody reads any more
+ * @throws {FatalError} where the first look fails; later ones are shown as they are
+ */
+export async function showAgain(
+  { output, pauseMs }: Pick<StatusArguments, "output"> & {
+    readonly pauseMs: number;
+  },
+  look: () => Promise<Look>,
+): Promise<number> {
+  let before: string | undefined;
+  for (;;) {
+    const { essence, text } = await look().catch((error) => {
       // The agent may come back: it is being upgraded, say.
       if (!(error instanceof FatalError) || before === undefined) throw error;
-      text = `${error.message}\n`;
-      essence = text;
-    }
+      return { text: `${error.message}\n`, essence: error.message };
+    });
     const terminal = standardOutput();
     const inPlace = terminal.height !== undefined && output === "text";
     const changed = essence !== before;
@@ -47,7 +66,7 @@ export async function watch(wanted: StatusArguments): Promise<number> {
       : block(text, { output, first: before === undefined });
     before = essence;
     if ((inPlace || changed) && !await writeOut(shown)) return 0;
-    if (!await sleepWhileRead(LOOK_MS, clock)) return 0;
+    if (!await sleepWhileRead(pauseMs, clock)) return 0;
   }
 }
 

@@ -81,6 +81,65 @@ Deno.test("clusternet graph without an agent, or of an unknown kind, is one sent
   );
 });
 
+Deno.test("status refuses in one sentence flags that do not go together", async () => {
+  const rows = [
+    [["--wait", "--watch"], "--wait with --watch: choose one of them"],
+    [["--wait", "--no-probe"], "--wait with --no-probe: choose one of them"],
+    [["--all", "--timeout", "5s"], "--timeout alone: it is that of --wait"],
+    [
+      ["--all", "--watch", "-o", "json"],
+      "--watch with --all and -o json: it shows text; a loop around `clusternet status --all -o json` does the same",
+    ],
+  ] as const;
+  for (const [flags, sentence] of rows) {
+    const { code, stdout, stderr } = await clusternet("status", ...flags);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.equal(stderr, `clusternet: Cannot use ${sentence}\n`);
+  }
+});
+
+Deno.test("--all --wait does not wait for a kubeconfig that is not there", async () => {
+  const { code, stderr } = await clusternet(
+    ...["status", "--all", "--wait", "--kubeconfig", "/nowhere/config"],
+  );
+  assert.equal(code, 1);
+  assert.match(stderr, /^clusternet: [^\n]*nowhere\/config[^\n]*\n$/);
+});
+
+Deno.test("--all --wait waits for an API server that is away, and says so once the time is over", async () => {
+  const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = server.addr;
+  server.close();
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({
+      clusters: [{
+        name: "c",
+        cluster: { server: `http://127.0.0.1:${port}` },
+      }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      users: [{ name: "u", user: {} }],
+      "current-context": "x",
+    }),
+  );
+  const { code, stdout, stderr } = await clusternet(
+    ...["status", "--all", "--wait", "--timeout", "2s", "--kubeconfig", file],
+  );
+  await Deno.remove(file);
+  assert.deepEqual([code, stdout], [1, ""]);
+  const [waiting, sentence, ...more] = stderr.trimEnd().split("\n");
+  assert.match(
+    waiting ?? "",
+    /^waiting: Cannot reach the API server .*refused/,
+  );
+  assert.match(
+    sentence ?? "",
+    /^clusternet: Not all stands after 2 s: Cannot reach the API server/,
+  );
+  assert.deepEqual(more, []);
+});
+
 Deno.test("--all with a kubeconfig that is not there, or is none, is one sentence", async () => {
   for (const command of ["status", "graph"]) {
     for (

@@ -109,8 +109,20 @@ async function withoutAgents({ kubeconfig }: Cluster): Promise<void> {
   }
 }
 
+/** Started before the first agent, as after a `kubectl apply`. */
+function waits({ kubeconfig }: Cluster): Child {
+  return new Child("status --all --wait", [
+    ...[...agentProgram(), "status", "--all", "--kubeconfig", kubeconfig],
+    ...["--wait", "--timeout", "5m"],
+  ]);
+}
+
 async function shows(cluster: Cluster): Promise<void> {
   const folder = newFolder();
+  const waiting = waits(cluster);
+  await waiting.line(/^waiting: No Node of the cluster .* runs clusternet/, {
+    withinMs: 20_000,
+  });
   writeOverlay(folder, cluster);
   await cluster.kubectl(["apply", "--kustomize", folder]);
   await rolledOut(cluster);
@@ -118,6 +130,8 @@ async function shows(cluster: Cluster): Promise<void> {
   for (const node of cluster.nodes) {
     await saysOk(cluster, await agentPod(cluster, node));
   }
+  assert.equal(await waiting.ended, 0, waiting.lines.join("\n"));
+  assert.match(waiting.lines.join("\n"), /^Every Node .* reaches every other/m);
   for (const file of [cluster.kubeconfig, await byToken(cluster)]) {
     const { code, stdout, stderr } = await statusAll(file, "-o", "json");
     assert.equal(code, 0, stderr + stdout);
@@ -329,6 +343,12 @@ async function namesRights({ admin, plane }: Cluster): Promise<void> {
 
 async function tellsBreaks(cluster: Cluster): Promise<void> {
   const { space } = cluster.node("n2");
+  const watching = new Child("status --all --watch", [
+    ...[...agentProgram(), "status", "--all", "--watch"],
+    ...["--kubeconfig", cluster.kubeconfig],
+  ]);
+  const withinMs = 30_000;
+  await watching.line(/^Every Node .* reaches every other/, { withinMs });
   await space.sh(`
 nft add table inet cut
 nft 'add chain inet cut in { type filter hook input priority 0; }'
@@ -338,8 +358,16 @@ nft add rule inet cut in udp dport 7838 drop`);
   const [tunnel] =
     JSON.parse(await graphAll(cluster, ...flags, "json")).tunnels;
   const svg = await graphAll(cluster, ...flags, "svg");
+  const late = await statusAll(
+    cluster.kubeconfig,
+    ...["--wait", "--timeout", "2s"],
+  );
+  await watching.line(/^Who cannot reach whom: 1$/, { withinMs });
+  await watching.stop();
   await pairFiltered(cluster);
   await space.sh("nft delete table inet cut");
+  isOneSentence(late);
+  assert.match(late.stderr, /Not all stands after 2 s: n1 and n2 do not reach/);
   const why = "no answer within 3 s";
   assert.deepEqual([tunnel.state, tunnel.aSays, tunnel.bSays], [
     ...["down", { word: "down", why }, { word: "down", why }],
