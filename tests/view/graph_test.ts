@@ -10,7 +10,8 @@ import {
   type Tunnel,
 } from "../../mod/view/graph_model.ts";
 import { graphText } from "../../mod/view/graph_text.ts";
-import { CIRCLE_LIMIT, graphSvg } from "../../mod/view/graph_svg.ts";
+import { CIRCLE_LIMIT } from "../../mod/view/graph_circle.ts";
+import { graphSvg } from "../../mod/view/graph_svg.ts";
 import { skipped } from "../support/skip.ts";
 import { brokenStatus, ODD_NAMES, statusOf } from "../support/statuses.ts";
 
@@ -251,6 +252,26 @@ Deno.test("graphSvg() tells states apart by dash and mark, not by colour alone",
   for (const word of ["up:", "idle:", "down:", "no peer"]) {
     assert.match(svg, new RegExp(`<g class="legend[^>]*>.*>${word}`));
   }
+});
+
+Deno.test("graphSvg() writes a Node's words where its lines do not go, above it in the upper half", () => {
+  const svg = graphSvg(graphOfOne(statusOf(3)));
+  const nodes = [...svg.matchAll(/<g class="node .*?<\/g>/g)].map(([text]) => {
+    const of = (pattern: RegExp): number => Number(pattern.exec(text)?.[1]);
+    return {
+      y: of(/ cy="(\d+)"/),
+      words: [...text.matchAll(/<text class="ink label" x="\d+" y="(\d+)"/g)]
+        .map(([, y]) => Number(y)),
+    };
+  });
+  const [hub, above, below] = nodes;
+  assert.ok(hub !== undefined && above !== undefined && below !== undefined);
+  assert.ok(above.y < hub.y && hub.y < below.y);
+  assert.deepEqual([above.words.length, below.words.length], [2, 2]);
+  assert.ok(above.words.every((y) => y > 0 && y < above.y), "above");
+  assert.ok(below.words.every((y) => y > below.y), "below");
+  const [name = 0, note = 0] = above.words;
+  assert.ok(name < note, "its name first");
 });
 
 Deno.test("graphSvg() has a title, a description and a role for those who do not see it", () => {
