@@ -77,10 +77,18 @@ export class Gatherer {
     this.#options = options;
   }
 
-  async gather(names: Iterable<keyof Facts>): Promise<Gathered> {
-    const entries = [...new Set(names)].map(async (name) =>
-      [name, await this.#part(name)] as const
-    );
+  /** @param known told whenever one more part is known */
+  async gather(
+    names: Iterable<keyof Facts>,
+    known?: (count: number, all: number) => void,
+  ): Promise<Gathered> {
+    const all = [...new Set(names)];
+    let count = 0;
+    const entries = all.map(async (name) => {
+      const part = await this.#part(name);
+      known?.(++count, all.length);
+      return [name, part] as const;
+    });
     const facts = Object.fromEntries(await Promise.all(entries));
     this.#over.abort();
     return facts as Gathered;

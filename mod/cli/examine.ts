@@ -20,6 +20,7 @@ import {
 import { loadShim } from "../sys/shim.ts";
 import { Gatherer, type GatherOptions } from "./doctor_facts.ts";
 import { ENV_FILE } from "./install_files.ts";
+import { progress } from "./terminal.ts";
 
 /** Of `clusternet run`, without those that no running agent has. */
 export const RUN_OPTIONS = OPTIONS.filter(({ name }) =>
@@ -31,8 +32,13 @@ export async function examine(
   checks: readonly Check[],
   around: GatherOptions,
 ): Promise<Diagnosis> {
+  using _said = progress("examining this machine…");
   const gatherer = new Gatherer(around);
-  const facts = await gatherer.gather(checks.flatMap(({ needs }) => needs));
+  const facts = await gatherer.gather(
+    checks.flatMap(({ needs }) => needs),
+    (count, all) =>
+      void progress(`examining this machine… ${count} of ${all} parts known`),
+  );
   return await withEvidence(diagnose(checks, facts));
 }
 

@@ -23,6 +23,7 @@ import type { WantedPackets } from "../wire/packet_filter.ts";
 import { Gatherer, type GatherOptions } from "./doctor_facts.ts";
 import { Senders, shapeOf, type Target } from "./prove_senders.ts";
 import { Witnesses } from "./prove_witnesses.ts";
+import { progress } from "./terminal.ts";
 
 /** To each peer. */
 const PACKETS = 10;
@@ -45,8 +46,7 @@ export async function proveEncryption(
   surroundings: GatherOptions,
   { output, peer }: ProveOptions,
 ): Promise<number> {
-  const scene = await lookAround(surroundings, peer);
-  const proof = await prove(scene, surroundings);
+  const proof = await proofOf(surroundings, peer);
   const { proven, sentence } = verdict(proof);
   console.log(
     output === "json"
@@ -54,6 +54,22 @@ export async function proveEncryption(
       : proofText(proof),
   );
   return proven ? 0 : 1;
+}
+
+/** Says meanwhile what it is at: probes and handshakes take seconds. */
+async function proofOf(
+  surroundings: GatherOptions,
+  peer: string | undefined,
+): Promise<Proof> {
+  using _said = progress("asking for the peers…");
+  const scene = await lookAround(surroundings, peer);
+  const { length } = scene.targets;
+  progress(
+    `sending ${PACKETS} packets to each of ${length} ${
+      length === 1 ? "podCIDR" : "podCIDRs"
+    }, and watching all links…`,
+  );
+  return await prove(scene, surroundings);
 }
 
 interface Scene {

@@ -13,7 +13,7 @@ import {
   doctorWithoutPrograms,
   doctorWithoutPtrace,
 } from "./doctor.ts";
-import { Child } from "./exec.ts";
+import { Child, run } from "./exec.ts";
 import {
   addPods,
   bringUp,
@@ -93,12 +93,41 @@ labTest(
       },
     );
     assert.equal(bare.made + bare.notMade.length, CHECKS.length);
+    await saysHowFar(scene);
     await looksWithoutRights(scene);
     for (const one of BREAKS_BESIDE_AGENT) await breakAndLook(one, scene);
     await agentIsWell(scene.node);
     assert.deepEqual((await doctor(scene.node)).findings, []);
   },
 );
+
+/** On a terminal: a line in its place while it looks, gone before the answer. */
+async function saysHowFar({ node }: Scene): Promise<void> {
+  const line = (command: string, ...flags: readonly string[]): string =>
+    node.agentCommand(flags, command).map((word) => `'${word}'`).join(" ");
+  const onTerminal = async (command: string): Promise<readonly string[]> => {
+    const { stdout } = await run([
+      ...["script", "--quiet", "--return", "--command"],
+      ...[`TERM=xterm ${command}`, "/dev/null"],
+    ]);
+    return stdout.replaceAll("\x1b[K", "").split(/[\r\n]+/);
+  };
+  const known = [1, 2, 3].map((count) => `… ${count} of 3 parts known`);
+  assert.deepEqual(
+    await onTerminal(line("doctor", "--only", "rp-filter,rbac")),
+    [
+      "",
+      ...["…", ...known].map((end) => `examining this machine${end}`),
+      "Nothing found by 2 checks.",
+      "",
+    ],
+  );
+  const [, , sending, first] = await onTerminal(
+    line("doctor", "--prove-encryption"),
+  );
+  assert.match(sending ?? "", /^sending 10 packets to each of 1 podCIDR, and/);
+  assert.match(first ?? "", /^n2 \(.*: 10 packets sent/);
+}
 
 labTest(
   "doctor finds each thing that is broken while no agent mends it, and nothing once one has",
