@@ -13,9 +13,9 @@ import {
   usage,
   wantsHelp,
 } from "../core/flags.ts";
-import type { Check } from "../doctor/check.ts";
 import { CHECKS } from "../doctor/checks.ts";
-import { checkRows, diagnosisJson, diagnosisText } from "../doctor/text.ts";
+import { diagnosisJson, diagnosisText } from "../doctor/text.ts";
+import { checkList, chosenChecks } from "./doctor_checks.ts";
 import { wantsPair } from "./doctor_pair_options.ts";
 import { examine, RUN_OPTIONS, surroundings } from "./examine.ts";
 
@@ -49,18 +49,14 @@ export async function doctor(args: readonly string[]): Promise<number> {
     throw usage(`Cannot use -o ${output}: write text or json`);
   }
   if (given.has("list")) {
-    print(
-      output === "json"
-        ? JSON.stringify(CHECKS.map(({ code, what }) => ({ code, what })))
-        : checkRows(CHECKS),
-    );
+    print(checkList(output));
     return 0;
   }
   const peer = given.get("peer")?.text;
   if (peer !== undefined && !given.has("prove-encryption")) {
     throw usage("Cannot use --peer by itself: add --prove-encryption");
   }
-  const checks = chosen(given.get("only")?.text);
+  const checks = chosenChecks(given.get("only")?.text, CHECKS);
   const own = [...given].filter(([name]) =>
     RUN_OPTIONS.some((option) => option.name === name)
   ).map(([name, { text }]) => [name, text] as const);
@@ -74,20 +70,6 @@ export async function doctor(args: readonly string[]): Promise<number> {
     output === "json" ? diagnosisJson(diagnosis) : diagnosisText(diagnosis),
   );
   return diagnosis.findings.length > 0 ? 1 : 0;
-}
-
-function chosen(only: string | undefined): readonly Check[] {
-  if (only === undefined) return CHECKS;
-  const codes = only.split(",");
-  const unknown = codes.find((code) =>
-    !CHECKS.some((check) => check.code === code)
-  );
-  if (unknown !== undefined) {
-    throw usage(
-      `Cannot use --only ${unknown}: there is no such check; \`clusternet doctor --list\` has them all`,
-    );
-  }
-  return CHECKS.filter(({ code }) => codes.includes(code));
 }
 
 export function doctorHelp(): string {

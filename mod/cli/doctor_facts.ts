@@ -40,11 +40,21 @@ import { Nftables } from "../sys/nftables.ts";
 import { readProc } from "../sys/proc_file.ts";
 import { Rtnetlink } from "../sys/rtnetlink.ts";
 import type { Shim } from "../sys/shim.ts";
-import { ProcSysctl } from "../sys/sysctl.ts";
 import { KernelWireGuard } from "../sys/wireguard_kernel.ts";
 import { downOf, measurePaths, probePeers } from "./doctor_paths.ts";
 import { findProxy } from "./doctor_proxy.ts";
-import { findState, findTraffic, worldOf } from "./doctor_state.ts";
+import {
+  mustSeeAll,
+  programsHere,
+  programsOf,
+  rangesHere,
+} from "./doctor_programs.ts";
+import {
+  findState,
+  findSysctls,
+  findTraffic,
+  worldOf,
+} from "./doctor_state.ts";
 
 /** Milliseconds for one part; one that is made of others has its own. */
 const PART_MS = 20_000;
@@ -136,13 +146,16 @@ export class Gatherer {
       case "config":
         return config;
       case "agents":
-        if (agent === undefined && processes.unseen !== null) {
-          throw new Error(processes.unseen);
-        }
+        if (agent === undefined) mustSeeAll(processes);
         return processes.agents;
       case "processes":
-        if (processes.unseen !== null) throw new Error(processes.unseen);
-        return processes;
+        return mustSeeAll(processes);
+      case "apiServers":
+        return programsHere("kube-apiserver", processes);
+      case "controllerManagers":
+        return programsHere("kube-controller-manager", processes);
+      case "serviceRanges":
+        return rangesHere(processes);
       case "agent":
         return askStatus({ link: config.interface });
       case "probed":
@@ -159,6 +172,12 @@ export class Gatherer {
         return this.#traffic();
       case "nodes":
         return this.#api().then((api) => api.nodes(config.annotation));
+      case "judged": {
+        const { self } = await this.#need("state");
+        return self === null ? [] : [self];
+      }
+      case "settings":
+        throw new Error("`clusternet doctor --all` compares the agents");
       case "host":
         return new Rtnetlink(shim).hostFacts(config.interface);
       case "links":
@@ -168,7 +187,7 @@ export class Gatherer {
       case "rules":
         return findRules(shim);
       case "sysctls":
-        return this.#sysctls();
+        return findSysctls(config, shim);
       case "firewall":
         return this.#firewall();
       case "chains":
@@ -202,7 +221,11 @@ export class Gatherer {
           shim,
         });
       case "proxy":
-        return findProxy(processes.kubeProxy, () => this.#api());
+        return findProxy(
+          programsOf(processes.kubeProxy),
+          "here",
+          () => this.#api(),
+        );
       case "resolvers":
         return Deno.readTextFile("/etc/resolv.conf").then((text) =>
           text.split("\n").filter((line) => line.startsWith("nameserver"))
@@ -254,17 +277,6 @@ export class Gatherer {
     return await findTraffic({ kernel, state }, this.#options);
   }
 
-  async #sysctls(): Promise<ReadonlyMap<string, string>> {
-    const { config, shim } = this.#options;
-    const sysctl = new ProcSysctl(shim, config.procSysNet);
-    const found = new Map<string, string>();
-    for (const name of sysctlNames(config.interface)) {
-      const value = await sysctl.read(name);
-      if (value !== undefined) found.set(name, value);
-    }
-    return found;
-  }
-
   async #firewall(): Promise<Facts["firewall"]> {
     const { shim } = this.#options;
     return {
@@ -282,18 +294,4 @@ export class Gatherer {
     // Without the network's, the broadcast and the gateway's address.
     return { used, room: Math.max(0, 2 ** (32 - bits) - 3) };
   }
-}
-
-function sysctlNames(link: string): readonly string[] {
-  return [
-    "net/ipv4/ip_forward",
-    `net/ipv4/conf/${link}/forwarding`,
-    "net/ipv4/conf/all/rp_filter",
-    `net/ipv4/conf/${link}/rp_filter`,
-    `net/ipv4/conf/${link}/src_valid_mark`,
-    "net/ipv6/conf/all/disable_ipv6",
-    `net/ipv6/conf/${link}/disable_ipv6`,
-    "net/netfilter/nf_conntrack_count",
-    "net/netfilter/nf_conntrack_max",
-  ];
 }

@@ -1,38 +1,34 @@
 /**
- * What kube-proxy takes for the pods' range: by its arguments, where it runs
- * here with any, else by its ConfigMap.
+ * What kube-proxy takes for the pods' range: by its arguments, where it was found
+ * with any, else by its ConfigMap.
  *
  * @module
  */
 
-import type { ProcessFacts } from "../core/machine_facts.ts";
+import type { ProgramFacts } from "../core/machine_facts.ts";
 import type { ProxyFacts } from "../doctor/facts.ts";
 import { argumentOf } from "../doctor/program_arguments.ts";
 import type { DoctorApi } from "../sys/doctor_api.ts";
 
-/** @throws {Error} where neither says so */
+/**
+ * @param where "here": the end of a sentence
+ * @throws {Error} where neither says so
+ */
 export async function findProxy(
-  process: ProcessFacts | null,
+  programs: readonly ProgramFacts[],
+  where: string,
   api: () => Promise<DoctorApi>,
 ): Promise<ProxyFacts> {
-  if (process !== null) {
-    const clusterCidr = argumentOf(process.args, "--cluster-cidr");
-    if (clusterCidr !== undefined) {
-      return {
-        clusterCidr,
-        detectLocalMode: argumentOf(process.args, "--detect-local-mode") ??
-          "",
-        from: `arguments of process ${process.pid}`,
-      };
-    }
+  for (const from of programs) {
+    const clusterCidr = argumentOf(from.args, "--cluster-cidr");
+    if (clusterCidr === undefined) continue;
+    const detectLocalMode = argumentOf(from.args, "--detect-local-mode") ?? "";
+    return { clusterCidr, detectLocalMode, from };
   }
-  const text = await (await api()).configMap(
-    "kube-system",
-    "kube-proxy",
-  );
+  const text = await (await api()).configMap("kube-system", "kube-proxy");
   if (text === undefined) {
     throw new Error(
-      "no kube-proxy runs here with --cluster-cidr, and its ConfigMap is not ours to read",
+      `no kube-proxy runs ${where} with --cluster-cidr, and there is no ConfigMap of it that we may read`,
     );
   }
   const of = (key: string): string =>
@@ -40,6 +36,6 @@ export async function findProxy(
   return {
     clusterCidr: of("clusterCIDR"),
     detectLocalMode: of("detectLocalMode"),
-    from: "ConfigMap kube-system/kube-proxy",
+    from: "ConfigMap",
   };
 }

@@ -135,3 +135,30 @@ function unusedOf(index: PeerIndex): StateFacts["unused"] {
     ...conflicts.map(({ text }) => ({ node, code: "conflict", text })),
   ]);
 }
+
+export async function findSysctls(
+  config: Config,
+  shim: Shim,
+): Promise<Facts["sysctls"]> {
+  const sysctl = new ProcSysctl(shim, config.procSysNet);
+  const found = new Map<string, string>();
+  for (const name of sysctlNames(config.interface)) {
+    const value = await sysctl.read(name);
+    if (value !== undefined) found.set(name, value);
+  }
+  return found;
+}
+
+function sysctlNames(link: string): readonly string[] {
+  return [
+    "net/ipv4/ip_forward",
+    `net/ipv4/conf/${link}/forwarding`,
+    "net/ipv4/conf/all/rp_filter",
+    `net/ipv4/conf/${link}/rp_filter`,
+    `net/ipv4/conf/${link}/src_valid_mark`,
+    "net/ipv6/conf/all/disable_ipv6",
+    `net/ipv6/conf/${link}/disable_ipv6`,
+    "net/netfilter/nf_conntrack_count",
+    "net/netfilter/nf_conntrack_max",
+  ];
+}

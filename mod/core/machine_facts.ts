@@ -13,6 +13,16 @@ export interface ProcessFacts {
   readonly args: readonly string[];
 }
 
+/** One of Kubernetes' own programs, and where it was found. */
+export interface ProgramFacts {
+  readonly args: readonly string[];
+  readonly place: ProgramPlace;
+}
+
+export type ProgramPlace =
+  | { readonly kind: "process"; readonly pid: number }
+  | { readonly kind: "pod"; readonly namespace: string; readonly name: string };
+
 /** In our network namespace. */
 export interface Processes {
   readonly agents: readonly ProcessFacts[];

@@ -52,22 +52,19 @@ export const CLUSTER_CHECKS: readonly Check[] = [
     },
   }),
   check("ipam-off", "whether Nodes get podCIDRs", {
-    needs: ["state", "config"],
-    find: ({ state: { self }, config }): Found | undefined => {
-      if (self === null || self.podCidrs.length > 0) return undefined;
-      return {
-        sentence: `Node ${self.name} has no podCIDRs: nobody assigns them`,
+    needs: ["judged", "config"],
+    find: ({ judged, config }) =>
+      judged.filter(({ podCidrs }) => podCidrs.length === 0).map((
+        { name },
+      ) => ({
+        sentence: `Node ${name} has no podCIDRs: nobody assigns them`,
         evidence: [
-          seen(
-            `kubectl get node ${self.name} -o jsonpath='{.spec.podCIDRs}'`,
-            "",
-          ),
+          seen(`kubectl get node ${name} -o jsonpath='{.spec.podCIDRs}'`, ""),
         ],
         cure: `kube-controller-manager --allocate-node-cidrs --cluster-cidr=${
           config.clusterCidrs.join(",")
         }`,
-      };
-    },
+      })),
   }),
   check("pod-cidr-outside", "whether podCIDRs lie in the cluster CIDR", {
     needs: ["nodes", "config"],

@@ -10,7 +10,11 @@ import { preflight } from "../core/preflight.ts";
 import { type Check, check, type Found } from "./check.ts";
 import { seen, shellList } from "./evidence.ts";
 import { addressOf, prefixOf, sameSet, within } from "./ranges.ts";
-import { argumentOf } from "./program_arguments.ts";
+import {
+  argumentShown,
+  SERVICE_RANGE,
+  wrongArguments,
+} from "./program_arguments.ts";
 
 export const RANGE_CHECKS: readonly Check[] = [
   check(
@@ -51,54 +55,35 @@ export const RANGE_CHECKS: readonly Check[] = [
     },
   }),
   check("cidr-services", "the cluster CIDR against the Services' range", {
-    needs: ["processes", "config"],
-    find: ({ processes, config }): Found | undefined => {
-      const holder = processes.apiServer ?? processes.controllerManager;
-      const range = argumentOf(
-        holder?.args ?? [],
-        "--service-cluster-ip-range",
-      );
-      const wrong = range?.split(",").find((text) => {
-        const prefix = prefixOf(text);
-        return prefix !== undefined &&
-          config.clusterCidrs.some((cidr) => overlaps(cidr, prefix));
-      });
-      if (wrong === undefined) return undefined;
-      return {
-        sentence: `The Services' range ${wrong} overlaps the cluster CIDR ${
-          config.clusterCidrs.join(",")
-        }: some Services' addresses are pods'`,
-        evidence: [
-          seen(
-            `tr '\\0' '\\n' < /proc/${holder?.pid}/cmdline | grep service-cluster-ip-range`,
-            `--service-cluster-ip-range=${range}`,
-          ),
-        ],
-        cure: "ranges that do not overlap, for one of the two",
-      };
-    },
+    needs: ["serviceRanges", "config"],
+    find: ({ serviceRanges, config }) =>
+      wrongArguments(serviceRanges, SERVICE_RANGE, (range) => {
+        const wrong = range.split(",").find((text) => {
+          const prefix = prefixOf(text);
+          return prefix !== undefined &&
+            config.clusterCidrs.some((cidr) => overlaps(cidr, prefix));
+        });
+        if (wrong === undefined) return undefined;
+        return {
+          sentence: `The Services' range ${wrong} overlaps the cluster CIDR ${
+            config.clusterCidrs.join(",")
+          }: some Services' addresses are pods'`,
+          cure: "ranges that do not overlap, for one of the two",
+        };
+      }),
   }),
   check("cidr-controller", "kube-controller-manager's cluster CIDR", {
-    needs: ["processes", "config"],
-    find: ({ processes: { controllerManager }, config }): Found | undefined => {
-      const theirs = argumentOf(
-        controllerManager?.args ?? [],
-        "--cluster-cidr",
-      );
-      const ours = config.clusterCidrs.join(",");
-      if (theirs === undefined || sameSet(theirs, ours)) return undefined;
-      return {
-        sentence:
-          `kube-controller-manager gives podCIDRs from ${theirs}, the agent has the cluster CIDR ${ours}`,
-        evidence: [
-          seen(
-            `tr '\\0' '\\n' < /proc/${controllerManager?.pid}/cmdline | grep cluster-cidr`,
-            `--cluster-cidr=${theirs}`,
-          ),
-        ],
-        cure: `the same for both: --cluster-cidr ${theirs} of the agent`,
-      };
-    },
+    needs: ["controllerManagers", "config"],
+    find: ({ controllerManagers, config }) =>
+      wrongArguments(controllerManagers, "--cluster-cidr", (theirs) => {
+        const ours = config.clusterCidrs.join(",");
+        if (sameSet(theirs, ours)) return undefined;
+        return {
+          sentence:
+            `kube-controller-manager gives podCIDRs from ${theirs}, the agent has the cluster CIDR ${ours}`,
+          cure: `the same for both: --cluster-cidr ${theirs} of the agent`,
+        };
+      }),
   }),
   check("kube-proxy-cidr", "kube-proxy's cluster CIDR", {
     needs: ["proxy", "config"],
@@ -111,10 +96,12 @@ export const RANGE_CHECKS: readonly Check[] = [
         sentence:
           `kube-proxy takes ${clusterCidr} for the pods' range, the agent ${ours}: what it masquerades is wrong`,
         evidence: [
-          seen(
-            "kubectl -n kube-system get configmap kube-proxy -o yaml | grep -i clustercidr",
-            `clusterCIDR: ${clusterCidr} (${from})`,
-          ),
+          from === "ConfigMap"
+            ? seen(
+              "kubectl -n kube-system get configmap kube-proxy -o yaml | grep -i clustercidr",
+              `clusterCIDR: ${clusterCidr}`,
+            )
+            : argumentShown(from, "--cluster-cidr"),
         ],
         cure:
           `clusterCIDR: ${ours} in kube-proxy's configuration, and restart it`,
@@ -125,28 +112,19 @@ export const RANGE_CHECKS: readonly Check[] = [
     "apiserver-address-types",
     "by which addresses the API server asks kubelets",
     {
-      needs: ["processes"],
-      find: ({ processes: { apiServer } }): Found | undefined => {
-        const types = argumentOf(
-          apiServer?.args ?? [],
+      needs: ["apiServers"],
+      find: ({ apiServers }) =>
+        wrongArguments(
+          apiServers,
           "--kubelet-preferred-address-types",
-        );
-        if (types === undefined || types.split(",").includes("InternalIP")) {
-          return undefined;
-        }
-        return {
-          severity: "warning",
-          sentence:
-            `kube-apiserver asks kubelets by ${types} and not by InternalIP: logs and exec fail where those names do not resolve`,
-          evidence: [
-            seen(
-              `tr '\\0' '\\n' < /proc/${apiServer?.pid}/cmdline | grep address-types`,
-              `--kubelet-preferred-address-types=${types}`,
-            ),
-          ],
-          cure: "--kubelet-preferred-address-types=InternalIP,Hostname",
-        };
-      },
+          (types) =>
+            types.split(",").includes("InternalIP") ? undefined : {
+              severity: "warning",
+              sentence:
+                `kube-apiserver asks kubelets by ${types} and not by InternalIP: logs and exec fail where those names do not resolve`,
+              cure: "--kubelet-preferred-address-types=InternalIP,Hostname",
+            },
+        ),
     },
   ),
 ];

@@ -19,6 +19,7 @@ import type {
   ManagerFacts,
   Processes,
   ProcessFacts,
+  ProgramFacts,
   RouteFacts,
   UdpFacts,
 } from "../core/machine_facts.ts";
@@ -46,6 +47,11 @@ export interface Facts {
   /** At least the one that holds the link's lock. */
   readonly agents: readonly ProcessFacts[];
   readonly processes: Processes;
+  /** At least one, as of all these programs. */
+  readonly apiServers: readonly ProgramFacts[];
+  readonly controllerManagers: readonly ProgramFacts[];
+  /** Those of both that were told the Services' range; else those that were not. */
+  readonly serviceRanges: readonly ProgramFacts[];
   readonly kernel: KernelFacts;
   readonly key: KeyFacts;
   readonly disk: DiskFacts;
@@ -53,6 +59,10 @@ export interface Facts {
   readonly state: StateFacts;
   readonly traffic: TrafficFacts;
   readonly nodes: readonly NodeRecord[];
+  /** Those that are examined: this machine's; none where it is not known. */
+  readonly judged: readonly NodeRecord[];
+  /** Of every agent that says it; of `--all` alone. */
+  readonly settings: readonly AgentSettings[];
   readonly host: HostFacts;
   readonly links: readonly LinkFacts[];
   readonly routes: readonly RouteFacts[];
@@ -76,6 +86,17 @@ export interface Facts {
   readonly paths: readonly PathFacts[];
   readonly proxy: ProxyFacts;
   readonly resolvers: readonly string[];
+}
+
+/** What has to be the same everywhere. */
+export interface AgentSettings {
+  readonly node: string;
+  /** Where it was asked. */
+  readonly pod: { readonly namespace: string; readonly name: string };
+  readonly version: string;
+  readonly clusterCidrs: readonly string[];
+  /** `null`: there is no link. */
+  readonly listenPort: number | null;
 }
 
 export interface Probed {
@@ -163,6 +184,5 @@ export interface ProxyFacts {
   readonly clusterCidr: string;
   /** "ClusterCIDR", "NodeCIDR", "": by default ClusterCIDR. */
   readonly detectLocalMode: string;
-  /** "arguments of process 12", "ConfigMap kube-system/kube-proxy" */
-  readonly from: string;
+  readonly from: ProgramFacts | "ConfigMap";
 }

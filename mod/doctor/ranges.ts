@@ -14,10 +14,13 @@ import {
 } from "../core/address.ts";
 
 export function sameSet(a: string, b: string): boolean {
-  const canonicalSet = (text: string): string =>
-    text.split(",").map((one) => String(prefixOf(one.trim()) ?? one)).sort()
-      .join();
   return canonicalSet(a) === canonicalSet(b);
+}
+
+/** In one order and writing, whatever those that were given. */
+export function canonicalSet(text: string): string {
+  return text.split(",").map((one) => String(prefixOf(one.trim()) ?? one))
+    .sort().join();
 }
 
 export function within(text: string, cidr: Prefix): boolean {

@@ -13,8 +13,11 @@ import { listProc, readProc, statProc } from "./proc_file.ts";
 import type { Shim } from "./shim.ts";
 
 export interface FoundProcesses extends Processes {
-  /** Why others may be there that were not found; `null`: all were seen. */
-  readonly unseen: string | null;
+  /**
+   * Why others may be there that were not found: a container sees its own alone,
+   * or they may not be looked into; `null`: all were seen.
+   */
+  readonly unseen: "contained" | "forbidden" | null;
 }
 
 export function findProcesses(link: string, shim: Shim): FoundProcesses {
@@ -43,9 +46,9 @@ export function findProcesses(link: string, shim: Shim): FoundProcesses {
     apiServer: named("kube-apiserver"),
     controllerManager: named("kube-controller-manager"),
     unseen: seesOwnContainer(shim)
-      ? "a container sees its own processes only: ask on the node itself"
+      ? "contained"
       : wanted.some(({ network }) => network === "hidden")
-      ? "other processes may not be looked into: ask as root"
+      ? "forbidden"
       : null,
   };
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { parseArguments } from "../../mod/core/arguments.ts";
 import { diagnose, type Finding } from "../../mod/doctor/check.ts";
-import { CHECKS } from "../../mod/doctor/checks.ts";
-import type { Facts, Gathered } from "../../mod/doctor/facts.ts";
+import { ALL_CHECKS, CHECKS } from "../../mod/doctor/checks.ts";
+import type { AgentSettings, Facts, Gathered } from "../../mod/doctor/facts.ts";
 import { checkRows, diagnosisText } from "../../mod/doctor/text.ts";
 import { denialsIn } from "../../mod/sys/denials.ts";
 import {
@@ -18,6 +18,17 @@ const LOG = `
 [ 100.2] audit: type=1400 audit(1.2:4): apparmor="DENIED" operation="open" profile="snap.firefox" name="/etc/x" pid=78 comm="firefox"
 [ 100.3] audit: type=1400 audit(1.2:5): apparmor="DENIED" operation="mknod" profile="clusternet" name="/run/x" pid=79 comm="deno"
 `;
+
+function agent(
+  node: string,
+  more: Partial<AgentSettings> = {},
+): AgentSettings {
+  return {
+    ...{ node, pod: { namespace: "clusternet", name: `clusternet-${node}` } },
+    ...{ version: "0.1.0", clusterCidrs: ["10.0.0.0/16"], listenPort: 7_838 },
+    ...more,
+  };
+}
 
 interface Row {
   readonly code: string;
@@ -57,6 +68,44 @@ const ROWS: readonly Row[] = [
     well: { denials: [] },
     says: /SELinux and AppArmor denies our program something \(2 times\)/,
   },
+  {
+    code: "agents-cluster-cidr",
+    broken: {
+      settings: [
+        agent("n1"),
+        agent("n2", { clusterCidrs: ["10.0.0.0/8"] }),
+        agent("n3"),
+      ],
+    },
+    // In another order, and written in another way.
+    well: {
+      settings: [
+        agent("n1", { clusterCidrs: ["10.0.0.0/16", "fd00:10::/56"] }),
+        agent("n2", { clusterCidrs: ["fd00:10:0::/56", "10.0.0.0/16"] }),
+      ],
+    },
+    says:
+      /^The agents differ in the cluster CIDR \(10\.0\.0\.0\/16 on n1, n3; 10\.0\.0\.0\/8 on n2\): /,
+  },
+  {
+    code: "agents-listen-port",
+    broken: { settings: [agent("n1"), agent("n2", { listenPort: 51_820 })] },
+    // A link that is not there has no port, and a check of its own.
+    well: { settings: [agent("n1"), agent("n2", { listenPort: null })] },
+    says: /UDP port of the tunnels \(7838 on n1; 51820 on n2\)/,
+  },
+  {
+    code: "agents-version",
+    broken: {
+      settings: Array.from(
+        { length: 9 },
+        (_, at) => agent(`n${at + 1}`, { version: at < 8 ? "0.2.0" : "0.1.0" }),
+      ),
+    },
+    well: { settings: [agent("n1")] },
+    says:
+      /their version \(0\.2\.0 on n1, n2, n3, n4, n5 and 3 more; 0\.1\.0 on n9\)/,
+  },
 ];
 
 /**
@@ -81,7 +130,7 @@ const OWN_TEST = [
 ];
 
 function found(code: string, facts: Partial<Facts>): readonly Finding[] {
-  const checks = CHECKS.filter((check) => check.code === code);
+  const checks = ALL_CHECKS.filter((check) => check.code === code);
   const gathered = Object.fromEntries(
     Object.entries(facts).map(([name, value]) => [name, { value }]),
   );
@@ -107,15 +156,15 @@ Deno.test("every check is broken by a test, in the lab or by its facts", () => {
     ...OWN_TEST,
   ]);
   assert.deepEqual(
-    CHECKS.map(({ code }) => code).filter((code) => !tested.has(code)),
+    ALL_CHECKS.map(({ code }) => code).filter((code) => !tested.has(code)),
     [],
   );
-  assert.equal(tested.size, CHECKS.length);
+  assert.equal(tested.size, ALL_CHECKS.length);
   assert.ok(CHECKS.length >= 30);
 });
 
 Deno.test("no two checks have one code", () => {
-  const codes = CHECKS.map(({ code }) => code);
+  const codes = ALL_CHECKS.map(({ code }) => code);
   assert.deepEqual(codes, [...new Set(codes)]);
 });
 
@@ -169,5 +218,5 @@ Deno.test("docs/doctor.md has the checks of `clusternet doctor --list`", () => {
     /<!-- checks:[^>]*-->\n\n```\n([\s\S]*?)```\n\n<!-- \/checks -->/.exec(
       page,
     ) ?? [];
-  assert.equal(block.trimEnd(), checkRows(CHECKS));
+  assert.equal(block.trimEnd(), checkRows(ALL_CHECKS));
 });

@@ -35,7 +35,10 @@ serviceTest("the service", {}, async (service) => {
     const { findings, notMade } = await diagnosed(service);
     assert.deepEqual(findings, []);
     // The API server of the lab has no ConfigMaps.
-    assert.deepEqual(notMade.map(({ code }) => code), ["kube-proxy-cidr"]);
+    assert.deepEqual(notMade.map(({ code }) => code), [
+      ...["cidr-services", "cidr-controller"],
+      ...["kube-proxy-cidr", "apiserver-address-types"],
+    ]);
   });
 
   await claim(
