@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { NO_PROMPT, PERMISSIONS, V8_FLAGS } from "../deploy/permissions.ts";
 import { deployedFiles, EXECUTABLE } from "../mod/cli/install_files.ts";
+import { allHelp } from "../mod/cli/doctor_all_options.ts";
 import { pairHelp } from "../mod/cli/doctor_pair_options.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { planHelp } from "../mod/cli/plan_options.ts";
@@ -88,11 +89,14 @@ Deno.test("docs/plan.md has the options of plan and of support-bundle", () => {
   }
 });
 
-Deno.test("docs/doctor.md has the options of doctor --pair", () => {
-  const [, block] = /<!-- pair:[^>]*-->\s+```\n([\s\S]*?)```/.exec(
-    read("docs/doctor.md"),
-  ) ?? [];
-  assert.equal(block, pairHelp().trimEnd() + "\n");
+Deno.test("docs/doctor.md has the options of doctor --pair and of doctor --all", () => {
+  const text = read("docs/doctor.md");
+  for (const [name, help] of [["pair", pairHelp()], ["all", allHelp()]]) {
+    const block = new RegExp(
+      `<!-- ${name}:[^>]*-->\\s+\`\`\`\n([\\s\\S]*?)\`\`\``,
+    ).exec(text);
+    assert.equal(block?.[1], help?.trimEnd() + "\n");
+  }
 });
 
 Deno.test("docs/install.md says where each deployed file lies", () => {

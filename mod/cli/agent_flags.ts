@@ -50,7 +50,16 @@ export function withVariables(
   args: readonly string[],
   variables: (name: string) => string | undefined,
 ): readonly string[] {
-  const more = AGENT_OPTIONS.flatMap((option) => {
+  return withVariablesOf(AGENT_OPTIONS, args, variables);
+}
+
+/** Those that are not given. */
+export function withVariablesOf(
+  options: readonly Option[],
+  args: readonly string[],
+  variables: (name: string) => string | undefined,
+): readonly string[] {
+  const more = options.flatMap((option) => {
     const text = variables(variableName(option)) ?? "";
     const given = args.some((arg) => arg.split("=")[0] === `--${option.name}`);
     return given || text === "" ? [] : [`--${option.name}=${text}`];

@@ -29,7 +29,11 @@ export async function askCluster(
   }, begin);
 }
 
-export function progressText({ asked, nodes, silent }: Progress): string {
-  const text = `asked ${countText(asked)} of ${countText(nodes)} agents…`;
+/** @param did to whom: "asked … agents" */
+export function progressText(
+  { asked, nodes, silent }: Progress,
+  [did, whom] = ["asked", "agents"],
+): string {
+  const text = `${did} ${countText(asked)} of ${countText(nodes)} ${whom}…`;
   return silent === 0 ? text : `${text} ${countText(silent)} gave no answer`;
 }

@@ -10,19 +10,17 @@ import { forEachFew } from "../core/each.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import type { NodeAnswer } from "../core/opinion.ts";
-import { notAStatus, type Status } from "../core/status.ts";
 import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import type { KubeAccess } from "../sys/kube_access.ts";
 import { openKubeAccess } from "../sys/kube_auth.ts";
 import { KubeClient } from "../sys/kube_client.ts";
 import {
   AGENT_LABEL,
-  AGENT_PROGRAM,
   type AgentPod,
   KubePods,
-  type ProgramOutput,
   serverOf,
 } from "../sys/kube_pods.ts";
+import { type AgentPods, askForStatus, NODE_MS } from "./ask_agent.ts";
 
 /** Agents that are asked at once: more of many, for each waits for its peers for seconds. */
 const AT_ONCE = { least: 16, most: 64 };
@@ -30,13 +28,10 @@ const AT_ONCE = { least: 16, most: 64 };
 /** As many Nodes as one more is asked at once for. */
 const NODES_EACH = 40;
 
-/** Milliseconds for one Node. */
-const NODE_MS = 20_000;
-
 /** Milliseconds more for each Node of the cluster: an answer speaks of all, and many come at once. */
 const MORE_MS = 10;
 
-/** Milliseconds for the lists. */
+/** Milliseconds for a page of the list of Nodes, and for that of pods where they are few. */
 const LIST_MS = 30_000;
 
 const NODES_PER_PAGE = 500;
@@ -74,40 +69,61 @@ export async function gatherCluster(
   options: ClusterViewOptions,
   begin: (head: ClusterHead, nodes: readonly NodeRecord[]) => Take,
 ): Promise<void> {
-  const { annotation, signal } = options;
+  const { annotation } = options;
   using cluster = await openCluster(options);
   const { server } = cluster;
   const nodes = cluster.nodes.toSorted((a, b) => a.name < b.name ? -1 : 1);
   const take = begin({ server, time: utcNow(), annotation }, nodes);
-  const withinMs = NODE_MS + MORE_MS * nodes.length;
-  let asked = 0;
-  let silent = 0;
-  await forEachFew(nodes, { atOnce: atOnce(nodes), signal }, async (node) => {
-    const answer = await askForStatus(cluster, node, { ...options, withinMs });
-    asked++;
-    if (answer.kind === "none") silent++;
-    options.progress?.({ asked, nodes: nodes.length, silent });
-    await take(node.name, answer);
+  const withinMs = patience(nodes.length);
+  await askEach(nodes, options, {
+    ask: (node) => askForStatus(cluster, node, { ...options, withinMs }),
+    isSilent: ({ kind }) => kind === "none",
+    take: ({ name }, answer) => take(name, answer),
   });
 }
 
-function atOnce({ length }: readonly NodeRecord[]): number {
+/** Milliseconds for one of so many Nodes. @param one for one of a few */
+export function patience(nodes: number, one = NODE_MS): number {
+  return one + MORE_MS * nodes;
+}
+
+/** A few at a time; how far it is, is told before what is done with an answer. */
+export async function askEach<Answer>(
+  nodes: readonly NodeRecord[],
+  { progress, signal }: Pick<ClusterViewOptions, "progress" | "signal">,
+  { ask, isSilent, take }: {
+    readonly ask: (node: NodeRecord) => Promise<Answer>;
+    readonly isSilent: (answer: Answer) => boolean;
+    readonly take: (node: NodeRecord, answer: Answer) => void | Promise<void>;
+  },
+): Promise<void> {
+  const { length } = nodes;
   const { least, most } = AT_ONCE;
-  return Math.min(most, Math.max(least, Math.ceil(length / NODES_EACH)));
+  const atOnce = Math.min(
+    most,
+    Math.max(least, Math.ceil(length / NODES_EACH)),
+  );
+  let asked = 0;
+  let silent = 0;
+  await forEachFew(nodes, { atOnce, signal }, async (node) => {
+    const answer = await ask(node);
+    asked++;
+    if (isSilent(answer)) silent++;
+    progress?.({ asked, nodes: length, silent });
+    await take(node, answer);
+  });
 }
 
 /** No agent is there, or not yet: another cluster, or one before its first agent. */
 export class NoAgentsError extends FatalError {}
 
 /** What is asked of whom: the lists are those of its opening. */
-export interface OpenCluster extends Disposable {
+export interface OpenCluster extends AgentPods, Disposable {
   readonly access: KubeAccess;
   /** For people. */
   readonly server: string;
   readonly nodes: readonly NodeRecord[];
   readonly pods: KubePods;
-  /** The agent's pod on that Node, the one that runs if there is one; `undefined`: none. */
-  podOf(node: string): AgentPod | undefined;
 }
 
 /** @throws {FatalError} one sentence: the cluster cannot be asked, or is another one */
@@ -127,7 +143,7 @@ export async function openCluster(
   const pods = stack.use(new KubePods({ access, clock }));
   const server = serverOf(access);
   const client = new KubeClient(access, { clock, annotation });
-  const [nodes, agents] = await lists(client, pods, signal);
+  const [nodes, agents] = await lists(client, pods, { server, signal });
   if (agents.length === 0 && !nodes.some(({ publicKey }) => publicKey)) {
     throw new NoAgentsError(
       `No Node of the cluster at ${server} runs clusternet (${nodes.length} Nodes, none with the annotation ${annotation}, and no pod with the label ${AGENT_LABEL}): is the kubeconfig that of another cluster?`,
@@ -149,22 +165,32 @@ export async function openCluster(
 async function lists(
   client: KubeClient,
   pods: KubePods,
-  signal: AbortSignal,
+  { server, signal }: {
+    readonly server: string;
+    readonly signal: AbortSignal;
+  },
 ): Promise<readonly [readonly NodeRecord[], readonly AgentPod[]]> {
-  const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_MS)]);
   const nodes: NodeRecord[] = [];
+  let late = AbortSignal.timeout(LIST_MS);
   try {
     for (let continueToken = "";;) {
       const query = { limit: NODES_PER_PAGE, continueToken };
+      const within = AbortSignal.any([signal, late]);
       const page = await client.listPage(query, within);
       nodes.push(...page.nodes);
       continueToken = page.continueToken;
+      late = AbortSignal.timeout(patience(nodes.length, LIST_MS));
       if (continueToken === "") break;
     }
-    return [nodes, await pods.agents(within)];
+    return [nodes, await pods.agents(AbortSignal.any([signal, late]))];
   } catch (cause) {
     if (signal.aborted) throw cause;
-    throw new FatalError(errorText(cause), 1, { cause });
+    const sentence = late.aborted
+      ? `The API server at ${server} is too slow: the list of ${
+        nodes.length === 0 ? "Nodes" : "Nodes and of pods"
+      } has not come in time`
+      : errorText(cause);
+    throw new FatalError(sentence, 1, { cause });
   } finally {
     client.close();
   }
@@ -181,97 +207,4 @@ function usualKubeconfig(): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** How a program is run in a pod. */
-export interface Exec {
-  readonly pods: Pick<KubePods, "run">;
-}
-
-/** What that Node's agent says of itself. Never rejects, unless it is all over. */
-export async function askForStatus(
-  cluster: Pick<OpenCluster, "podOf"> & Exec,
-  node: NodeRecord,
-  { probe, signal, withinMs }:
-    & Pick<ClusterViewOptions, "probe" | "signal">
-    & Pick<RunOptions, "withinMs">,
-): Promise<NodeAnswer> {
-  const pod = cluster.podOf(node.name);
-  if (pod === undefined) return { kind: "none", why: withoutPod(node) };
-  const place = placeOf(pod);
-  if (!pod.running) {
-    return { kind: "none", why: `its ${place} does not run: ${pod.reason}` };
-  }
-  const command = ["status", "--output", "json"];
-  if (!probe) command.push("--no-probe");
-  const said = await runInPod(cluster, pod, { command, signal, withinMs });
-  return typeof said === "string"
-    ? { kind: "none", why: said }
-    : answerOf(place, said);
-}
-
-/** For messages. */
-export function placeOf({ namespace, name }: AgentPod): string {
-  return `pod ${namespace}/${name}`;
-}
-
-export interface RunOptions {
-  readonly command: readonly string[];
-  readonly signal: AbortSignal;
-  readonly withinMs?: number | undefined;
-}
-
-/**
- * A command of the program in an agent's pod, to its end.
- *
- * @returns a sentence, or the end of one, where it could not be run. Never
- *   rejects, unless it is all over.
- */
-export async function runInPod(
-  { pods }: Exec,
-  pod: AgentPod,
-  { command, signal, withinMs = NODE_MS }: RunOptions,
-): Promise<ProgramOutput | string> {
-  const late = AbortSignal.timeout(withinMs);
-  try {
-    const within = AbortSignal.any([signal, late]);
-    return await pods.run(pod, [AGENT_PROGRAM, ...command], within);
-  } catch (error) {
-    signal.throwIfAborted();
-    return late.aborted
-      ? `its ${placeOf(pod)} gives no answer within ${
-        Math.round(withinMs / 1_000)
-      } s`
-      : errorText(error);
-  }
-}
-
-function withoutPod({ publicKey }: NodeRecord): string {
-  return publicKey === undefined
-    ? "it has no agent: no pod of it, and no public key on its Node"
-    : "it has no pod of the agent, but a public key: the agent is a service of the host; run `clusternet status` there";
-}
-
-/** An agent that is not well says so with exit code 1, and its status all the same. */
-function answerOf(
-  place: string,
-  { code, stdout, stderr }: ProgramOutput,
-): NodeAnswer {
-  const words = stderr.trim().split("\n").at(-1)?.slice(0, 500) ?? "";
-  if (/there is no command "status"/.test(stderr)) {
-    const why =
-      `its ${place} is of an older version, which has no \`clusternet status\``;
-    return { kind: "none", why };
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(stdout);
-  } catch {
-    const why = `its ${place} says: ${words || `exit code ${code}`}`;
-    return { kind: "none", why };
-  }
-  const why = notAStatus(value);
-  return why === undefined
-    ? { kind: "status", status: value as Status }
-    : { kind: "none", why: `its ${place} is not understood: ${why}` };
 }

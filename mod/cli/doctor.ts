@@ -15,6 +15,7 @@ import {
 } from "../core/flags.ts";
 import { CHECKS } from "../doctor/checks.ts";
 import { diagnosisJson, diagnosisText } from "../doctor/text.ts";
+import { wantsAll } from "./doctor_all_options.ts";
 import { checkList, chosenChecks } from "./doctor_checks.ts";
 import { wantsPair } from "./doctor_pair_options.ts";
 import { examine, RUN_OPTIONS, surroundings } from "./examine.ts";
@@ -35,6 +36,10 @@ const DOCTOR: Command = {
 
 /** @returns the exit code: 1 where something was found */
 export async function doctor(args: readonly string[]): Promise<number> {
+  if (wantsAll(args)) {
+    const { doctorAll } = await import("./doctor_all.ts");
+    return await doctorAll(args);
+  }
   if (wantsPair(args)) {
     const { doctorPair } = await import("./doctor_pair.ts");
     return await doctorPair(args);
@@ -79,6 +84,8 @@ export function doctorHelp(): string {
     "Usage: clusternet doctor [FLAGS]",
     "       clusternet doctor --pair A B [--kubeconfig FILE]  the path between two Nodes,",
     "           from anywhere; `clusternet doctor --pair --help` has its flags",
+    "       clusternet doctor --all [--kubeconfig FILE]       the whole cluster, from",
+    "           anywhere; `clusternet doctor --all --help` has its flags",
     "",
     ...optionRows(DOCTOR_OPTIONS),
     "",

@@ -22,22 +22,15 @@ import {
 import { pairText } from "../doctor/pair_text.ts";
 import { systemClock as clock, utcNow } from "../sys/clock.ts";
 import { DoctorApi } from "../sys/doctor_api.ts";
-import {
-  askForStatus,
-  type OpenCluster,
-  openCluster,
-  placeOf,
-  runInPod,
-} from "./cluster_view.ts";
+import { askForDiagnosis } from "./ask_diagnosis.ts";
+import { askForStatus } from "./ask_agent.ts";
+import { type OpenCluster, openCluster } from "./cluster_view.ts";
 import {
   type PairArguments,
   pairHelp,
   parsePair,
 } from "./doctor_pair_options.ts";
 import { progress, standardOutput, writeOut } from "./terminal.ts";
-
-/** Milliseconds for the checks of one machine: one part may take 20 s. */
-const CHECKS_MS = 45_000;
 
 /** Nodes that are named where none is near to what was asked for. */
 const NAMED = 5;
@@ -194,28 +187,10 @@ function moved(
 
 /** What the doctor of that machine finds, in the agent's pod. */
 async function checksOf(
-  { name }: NodeRecord,
+  node: NodeRecord,
   answer: NodeAnswer,
   { cluster, signal }: Asking,
 ): Promise<Part<Diagnosis>> {
-  const pod = cluster.podOf(name);
   if (answer.kind === "none") return { why: answer.why };
-  if (pod === undefined) return { why: "its agent has no pod" };
-  const said = await runInPod(cluster, pod, {
-    command: ["doctor", "--output", "json", "--only", PAIR_CHECKS.join(",")],
-    signal,
-    withinMs: CHECKS_MS,
-  });
-  if (typeof said === "string") return { why: said };
-  const { code, stdout, stderr } = said;
-  try {
-    const value = JSON.parse(stdout);
-    if (value.schema === 1 && Array.isArray(value.findings)) return { value };
-  } catch { /* told below */ }
-  const words = stderr.trim().split("\n").at(-1)?.slice(0, 500);
-  return {
-    why: `its ${placeOf(pod)} says: ${
-      words || `exit code ${code}, and no diagnosis`
-    }`,
-  };
+  return await askForDiagnosis(cluster, node, { only: PAIR_CHECKS, signal });
 }

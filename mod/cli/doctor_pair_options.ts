@@ -4,31 +4,26 @@
  * @module
  */
 
-import { type Command, type Option, optionRows } from "../core/flags.ts";
-import { parseAnnotation } from "../core/option_values.ts";
-import { AGENT_OPTIONS, withVariables } from "./agent_flags.ts";
+import { type Command, optionRows } from "../core/flags.ts";
+import {
+  type Asking,
+  ASKING_OPTIONS,
+  askingIn,
+  withAnnotation,
+} from "./doctor_asking.ts";
 import { flagReader } from "./flag_reader.ts";
-
-const SHARED = AGENT_OPTIONS.filter(({ name }) => name === "annotation");
 
 const COMMAND: Command = {
   name: "doctor --pair",
   // deno-fmt-ignore
   options: [
     { name: "pair", metavar: "A B", fallback: undefined, help: "The two Nodes." },
-    { name: "output", short: "o", metavar: "FORMAT", fallback: "text", help: "text or json." },
-    { name: "kubeconfig", metavar: "FILE", fallback: undefined, help: "Else $KUBECONFIG, else ~/.kube/config, else the pod's ServiceAccount." },
-    { name: "context", metavar: "NAME", fallback: undefined, help: "That one of the kubeconfig, instead of the current one." },
-    ...SHARED,
-  ] satisfies readonly Option[],
+    ...ASKING_OPTIONS,
+  ],
 };
 
-export interface PairArguments {
+export interface PairArguments extends Asking {
   readonly names: readonly [string, string];
-  readonly output: "text" | "json";
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
-  readonly annotation: string;
 }
 
 /** Is it about a pair of Nodes? */
@@ -41,18 +36,10 @@ export function parsePair(
   args: readonly string[],
   variables: (name: string) => string | undefined,
 ): PairArguments {
-  const known = new Set(SHARED.map(({ name }) => `--${name}`));
-  const more = withVariables([], variables)
-    .filter((arg) => known.has(arg.split("=")[0] ?? ""))
-    .filter((arg) => !args.some((one) => sameFlag(one, arg)));
-  const read = flagReader([...inOne(args), ...more], COMMAND);
+  const read = flagReader(withAnnotation(inOne(args), variables), COMMAND);
   return {
     names: read.value("pair", parseNames) ?? parseNames(""),
-    output: read.value("output", parseOutput) ?? "text",
-    kubeconfig: read.value("kubeconfig", (text) => text),
-    context: read.value("context", (text) => text),
-    annotation: read.value("annotation", parseAnnotation) ??
-      SHARED[0]?.fallback ?? "",
+    ...askingIn(read),
   };
 }
 
@@ -69,10 +56,6 @@ export function pairHelp(): string {
     "Exit codes: 0 the path stands; 1 it is broken, or nobody can tell; 2 usage.",
     "",
   ].join("\n");
-}
-
-function sameFlag(one: string, other: string): boolean {
-  return one.split("=")[0] === other.split("=")[0];
 }
 
 /** `--pair A B` as `--pair=A,B`: what has no dash before it is a name. */
@@ -100,9 +83,4 @@ function parseNames(text: string): readonly [string, string] {
     );
   }
   return [a, b];
-}
-
-function parseOutput(text: string): "text" | "json" {
-  if (text === "text" || text === "json") return text;
-  throw new SyntaxError("there are text and json");
 }

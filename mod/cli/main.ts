@@ -15,7 +15,7 @@ Usage: clusternet COMMAND [OPTIONS]
 Commands:
   run             Be the agent of this node, until a signal ends it
   status          What this node's agent sees; --all: every Node's, by a kubeconfig
-  doctor          What is wrong with this node, or between two, and what to do
+  doctor          What is wrong with this node, between two, or --all, and what to do
   graph           Draw this node's tunnels, or --all the mesh: SVG, Graphviz, Mermaid or JSON
   plan            What the agent would do now, as commands, and why
   support-bundle  All that a maintainer needs, and no secret, in one tar.gz

@@ -8,13 +8,13 @@
 
 import { ClusterView } from "../core/cluster_view.ts";
 import { errorText, FatalError } from "../core/errors.ts";
-import { InOrder } from "../core/in_order.ts";
 import { waitingForAll } from "../core/waiting.ts";
-import { ApiError, NetworkError } from "../sys/kube_error.ts";
+import { ApiError } from "../sys/kube_error.ts";
 import { clusterText, isClusterHealthy } from "../view/cluster_text.ts";
 import { JsonRecords, listOf, type Records } from "../view/records.ts";
 import { askCluster } from "./ask_cluster.ts";
 import { NoAgentsError } from "./cluster_view.ts";
+import { NodeRecords } from "./node_records.ts";
 import type { StatusArguments } from "./status_options.ts";
 import { waitUntilNothing } from "./status_wait.ts";
 import { standardOutput, writeOut } from "./terminal.ts";
@@ -64,9 +64,11 @@ async function standing(
 /** Agents may be on their way, and the API server come back; no right comes by waiting. */
 function mayPass(error: unknown): boolean {
   if (error instanceof NoAgentsError) return true;
+  // A kubeconfig that is not there, or is none, has nobody's answer behind it.
   const cause = error instanceof FatalError ? error.cause : undefined;
-  return cause instanceof NetworkError ||
-    cause instanceof ApiError && ![401, 403].includes(cause.status.code);
+  const refused = cause instanceof ApiError &&
+    [401, 403].includes(cause.status.code);
+  return cause !== undefined && !refused;
 }
 
 async function viewOf(
@@ -87,49 +89,35 @@ async function inText(view: ClusterView): Promise<number> {
   return healthy ? 0 : 1;
 }
 
-/** Letters of answers that wait for one that comes before them by name. */
-const WAITING_LETTERS = 64 * 1024 * 1024;
-
 /** @returns 0 too where nobody reads any more */
 async function inRecords(
   wanted: StatusArguments,
   records: Records,
 ): Promise<number> {
-  const unread = new AbortController();
-  const { signal } = unread;
-  let last = Promise.resolve();
-  // One after the other, whoever has answered meanwhile.
-  const write = async (text: string): Promise<void> => {
-    last = last.then(async () => {
-      if (!signal.aborted && !await writeOut(text)) unread.abort();
-    });
-    await last;
-  };
+  const writer = new NodeRecords(records);
+  const { signal } = writer;
   let view: ClusterView | undefined;
-  const order = new InOrder(WAITING_LETTERS);
   try {
     await askCluster({ ...wanted, signal }, (head, nodes) => {
       const begun = view = new ClusterView(head, nodes);
-      const places = new Map(nodes.map(({ name }, at) => [name, at]));
-      void write(records.begin({ ...head }) + records.list("nodes"));
+      const byName = new Map(nodes.map((node) => [node.name, node]));
+      writer.begin({ ...head }, [...byName.keys()]);
       return async (name, answer) => {
         begun.add(name, answer);
-        const at = places.get(name) ?? 0;
-        const item = records.item({ node: nodes[at], answer });
-        await write(records.rows(order.put(at, item)));
+        await writer.add(name, { node: byName.get(name), answer });
       };
     });
   } catch (error) {
     if (!signal.aborted) throw error;
   }
   if (signal.aborted || view === undefined) return 0;
-  await write(records.rows(order.rest()) + records.endList());
+  await writer.endNodes();
   const breaks = new Counted(view.breaks());
   for (const piece of listOf(records, "breaks", breaks)) {
-    await write(piece);
+    await writer.write(piece);
     if (signal.aborted) return 0;
   }
-  await write(records.end());
+  await writer.write(records.end());
   return isClusterHealthy(view.nodes, breaks) ? 0 : 1;
 }
 

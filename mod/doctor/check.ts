@@ -111,3 +111,39 @@ function missing(part: Part<unknown> | undefined): string | undefined {
   if (part === undefined) return "nobody looked";
   return "why" in part ? part.why : undefined;
 }
+
+/**
+ * Of the JSON of `clusternet doctor`, which another version may have written.
+ *
+ * @returns `undefined`: it is none that we understand
+ */
+export function diagnosisIn(value: unknown): Diagnosis | undefined {
+  const { findings, made, notMade, schema } = fieldsOf(value);
+  const whole = schema === 1 && typeof made === "number" &&
+    Array.isArray(findings) && findings.every(isFinding) &&
+    Array.isArray(notMade) && notMade.every(isNotMade);
+  return whole ? { findings, made, notMade } : undefined;
+}
+
+function isFinding(value: unknown): value is Finding {
+  const { code, cure, evidence, sentence, severity } = fieldsOf(value);
+  return areTexts(code, cure, sentence) &&
+    (severity === "error" || severity === "warning") &&
+    Array.isArray(evidence) && evidence.every((each) => {
+      const { command, output } = fieldsOf(each);
+      return areTexts(command, output);
+    });
+}
+
+function isNotMade(value: unknown): value is NotMade {
+  const { code, why } = fieldsOf(value);
+  return areTexts(code, why);
+}
+
+function areTexts(...values: readonly unknown[]): boolean {
+  return values.every((value) => typeof value === "string");
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

@@ -7,9 +7,7 @@
 import type { TextOptions } from "../view/status_text.ts";
 import { fold, type Paint, shown } from "../view/text.ts";
 import type { Explanation, Grade, Hop, Verdict, Way } from "./pair.ts";
-
-/** Lines of a command's output that are shown. */
-const LINES = 8;
+import { firstLines } from "./text.ts";
 
 const WORDS: Readonly<Record<Grade, string>> = {
   good: "ok",
@@ -63,12 +61,6 @@ function hopText(
     ]),
     ...cure === "" ? [] : fold(cure, { width, lead: `${indent}→ ` }),
   ];
-}
-
-function firstLines(output: string): readonly string[] {
-  const lines = output.split("\n").filter((line) => line.trim() !== "");
-  const rest = lines.length - LINES;
-  return rest > 0 ? [...lines.slice(0, LINES), `… and ${rest} more`] : lines;
 }
 
 function paintOf(grade: Grade, paint: Paint): (text: string) => string {

@@ -48,7 +48,8 @@ export function diagnosisText(
   return [...blocks, [summary, ...skipped].join("\n")].join("\n\n");
 }
 
-function firstLines(output: string): readonly string[] {
+/** Of what a command has printed, without empty ones, and how many more there are. */
+export function firstLines(output: string): readonly string[] {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
   const rest = lines.length - LINES;
   return rest > 0 ? [...lines.slice(0, LINES), `… and ${rest} more`] : lines;

@@ -6,11 +6,12 @@
  * @module
  */
 
+import { basename } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { errorText } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { VERSION } from "../core/version.ts";
-import type { ApiFacts } from "../core/machine_facts.ts";
+import type { ApiFacts, ProgramFacts } from "../core/machine_facts.ts";
 import { listOf, property, textOf } from "../wire/json.ts";
 import { KubeClient } from "./kube_client.ts";
 import type { KubeAccess } from "./kube_access.ts";
@@ -31,6 +32,9 @@ const DEEDS = [
 ] as const;
 
 const PAGE = 500;
+
+/** Of one program: those of a DaemonSet are all told the same. */
+const PODS = 20;
 
 export class DoctorApi {
   readonly #access: KubeAccess;
@@ -98,6 +102,32 @@ export class DoctorApi {
       found.set(`${verb} ${what}`, property(status, "allowed") === true);
     }
     return found;
+  }
+
+  /**
+   * The pods of kube-system with that label that start that program, and what it
+   * is told there: the control plane's, as kubeadm labels its static pods.
+   */
+  async podPrograms(
+    label: string,
+    program: string,
+  ): Promise<readonly ProgramFacts[]> {
+    const namespace = "kube-system";
+    const search = new URLSearchParams({
+      labelSelector: label,
+      limit: String(PODS),
+    });
+    const { text } = await this.#ask({
+      operation: { what: `list pods of ${namespace}`, grant: "pods list" },
+      method: "GET",
+      path: `/api/v1/namespaces/${namespace}/pods?${search}`,
+    });
+    return listOf(property(JSON.parse(text), "items")).flatMap((pod) => {
+      const name = textOf(property(property(pod, "metadata"), "name"));
+      const args = argumentsIn(pod, program);
+      if (name === undefined || args === undefined) return [];
+      return [{ args, place: { kind: "pod", namespace, name } }];
+    });
   }
 
   /** `undefined`: it is not there, or not for us. */
@@ -190,4 +220,23 @@ export class DoctorApi {
       connection.close();
     }
   }
+}
+
+/** `undefined`: no container of the pod starts that program by itself. */
+function argumentsIn(
+  pod: unknown,
+  program: string,
+): readonly string[] | undefined {
+  for (
+    const container of listOf(property(property(pod, "spec"), "containers"))
+  ) {
+    const words = ["command", "args"].flatMap((key) =>
+      listOf(property(container, key)).flatMap((word) => textOf(word) ?? [])
+    );
+    if (words.some((word) => basename(word) === program)) return words;
+    // The image's own entry point is not to be seen.
+    const named = property(container, "name") === program;
+    if (named && words[0]?.startsWith("-")) return words;
+  }
+  return undefined;
 }

@@ -12,6 +12,7 @@ import {
   type NodeView,
 } from "../core/cluster_view.ts";
 import type { PeerState } from "../core/peer_state.ts";
+import { largest, moreOf, NAMES, SHOWN, silentText } from "./many_text.ts";
 import { opinionText } from "./opinion_text.ts";
 import type { TextOptions } from "./status_text.ts";
 import { type Column, table } from "./table.ts";
@@ -20,12 +21,6 @@ import { countText } from "./units.ts";
 
 /** Nodes that all have their row. */
 const ALL_ROWS = 100;
-
-/** Of what is amiss, as many are told one by one; a whole rack that is away makes thousands. */
-const SHOWN = 50;
-
-/** Names beside what many have in common. */
-const NAMES = 5;
 
 export interface ClusterText {
   /** Have all been asked, is each healthy, and can all reach each other? */
@@ -50,7 +45,7 @@ export function clusterText(
       `${paint.bold(shown(view.head.server))}  ${verdict}`,
       "",
       ...nodesOf(nodes, options),
-      ...unaskedOf(nodes, options),
+      ...silentText("Not asked", silentIn(nodes), options),
       ...problemsOf(nodes, options),
       ...(asked ? breaksOf(digest, options) : []),
     ],
@@ -118,22 +113,6 @@ function some(count: number, what: string): readonly string[] {
   return count === 0 ? [] : [`${countText(count)} ${what}`];
 }
 
-/** @param count of all, of which the first `SHOWN` have been told */
-function moreOf(count: number, what: string): readonly string[] {
-  return count <= SHOWN
-    ? []
-    : [`… and ${countText(count - SHOWN)} more ${what}: -o json has all`];
-}
-
-/** The largest groups first. */
-function largest<Item>(
-  groups: ReadonlyMap<string, readonly Item[]>,
-): readonly (readonly [name: string, items: readonly Item[]])[] {
-  return [...groups].sort(([a, some], [b, others]) =>
-    others.length - some.length || (a < b ? -1 : 1)
-  );
-}
-
 function nodeColumns(paint: Paint): readonly Column<NodeView>[] {
   const count = (state: PeerState): Column<NodeView> => ({
     title: state.toUpperCase(),
@@ -177,41 +156,12 @@ function readyWord({ answer }: NodeView): "yes" | "no" | "?" {
   return answer.ready ? "yes" : "no";
 }
 
-/** Each by itself, or of many how many have the same reason. */
-function unaskedOf(
+function silentIn(
   nodes: readonly NodeView[],
-  { paint, width }: TextOptions,
-): readonly string[] {
-  const silent = nodes.flatMap(({ answer, node: { name } }) =>
+): Parameters<typeof silentText>[1] {
+  return nodes.flatMap(({ answer, node: { name } }) =>
     answer.kind === "none" ? [{ name, why: answer.why }] : []
   );
-  if (silent.length === 0) return [];
-  const title = paint.bold(`Not asked: ${countText(silent.length)}`);
-  const line = (text: string): readonly string[] =>
-    fold(text, { width, lead: "- " });
-  if (silent.length <= SHOWN) {
-    const lines = silent.flatMap(({ name, why }) => line(`${name}: ${why}`));
-    return ["", title, ...lines];
-  }
-  const groups = largest(Map.groupBy(silent, ({ why }) => withoutPlace(why)));
-  return [
-    "",
-    title,
-    ...groups.slice(0, SHOWN).flatMap(([why, those]) =>
-      line(`${countText(those.length)} (${namesOf(those)}): ${why}`)
-    ),
-    ...moreOf(groups.length, "reasons"),
-  ];
-}
-
-/** What many say of their pods, each of its own, is the same. */
-function withoutPlace(why: string): string {
-  return why.replaceAll(/\bpod [a-z0-9.-]+\/[a-z0-9.-]+/g, "pod");
-}
-
-function namesOf(those: readonly { readonly name: string }[]): string {
-  const names = those.slice(0, NAMES).map(({ name }) => name).join(", ");
-  return those.length > NAMES ? `${names}, …` : names;
 }
 
 function problemsOf(

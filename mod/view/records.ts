@@ -44,6 +44,11 @@ export class JsonRecords implements Records {
     return this.#rows === 0 ? "]" : "\n]";
   }
 
+  /** After a list. */
+  field(name: string, value: unknown): string {
+    return `,\n${JSON.stringify(name)}: ${JSON.stringify(value)}`;
+  }
+
   end(): string {
     return "\n}\n";
   }

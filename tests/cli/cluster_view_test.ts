@@ -1,26 +1,10 @@
 import assert from "node:assert/strict";
 import { progressText } from "../../mod/cli/ask_cluster.ts";
-import { askForStatus, runInPod } from "../../mod/cli/cluster_view.ts";
+import { askForStatus, runInPod } from "../../mod/cli/ask_agent.ts";
 import type { NodeRecord } from "../../mod/core/node.ts";
 import type { AgentPod, ProgramOutput } from "../../mod/sys/kube_pods.ts";
+import { NODE, POD } from "../support/agent_pods.ts";
 import { statusOf } from "../support/statuses.ts";
-
-const NODE: NodeRecord = {
-  name: "n1",
-  uid: "1",
-  created: "2026-01-01T00:00:00Z",
-  publicKey: undefined,
-  internalIps: [],
-  podCidrs: [],
-};
-
-const POD: AgentPod = {
-  namespace: "clusternet",
-  name: "clusternet-x",
-  nodeName: "n1",
-  running: true,
-  reason: "",
-};
 
 /** What is made of it when the program in the pod ends like that, or cannot be run. */
 async function askedWith(

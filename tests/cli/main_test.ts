@@ -141,7 +141,7 @@ Deno.test("--all --wait waits for an API server that is away, and says so once t
 });
 
 Deno.test("--all with a kubeconfig that is not there, or is none, is one sentence", async () => {
-  for (const command of ["status", "graph"]) {
+  for (const command of ["status", "graph", "doctor"]) {
     for (
       const [file, says] of [
         ["/nowhere/config", /nowhere\/config/],

@@ -16,8 +16,8 @@ export interface ExecServerOptions {
   readonly api: ApiServer;
   /** In the order of the list. */
   readonly pods: readonly JsonObject[];
-  /** What the program in that pod prints; `undefined`: its kubelet is away. */
-  answer(pod: string): Uint8Array | undefined;
+  /** What that command prints in that pod; `undefined`: its kubelet is away. */
+  answer(pod: string, command: readonly string[]): Uint8Array | undefined;
 }
 
 export class ExecServer implements AsyncDisposable {
@@ -66,7 +66,8 @@ export class ExecServer implements AsyncDisposable {
 
   #exec(request: Request, pod: string): Response {
     const upgrade = request.headers.get("upgrade") !== null;
-    const output = this.#options.answer(pod);
+    const { searchParams } = new URL(request.url);
+    const output = this.#options.answer(pod, searchParams.getAll("command"));
     if (!upgrade || output === undefined) {
       const code = upgrade ? 500 : 400;
       return Response.json({ kind: "Status", code }, { status: code });

@@ -21,6 +21,12 @@ import {
   writeOverlay,
 } from "./daemonset.ts";
 import type { KubeObject } from "./kube_api.ts";
+import {
+  allIsWell,
+  allNamesNode,
+  allNamesUnreachable,
+  allReadsSettings,
+} from "./doctor_all_steps.ts";
 import { KUBELET_CONF } from "./kube_node.ts";
 import { inOrder, newFolder, withCluster } from "./harness.ts";
 import {
@@ -41,6 +47,12 @@ Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
         shows(cluster),
       "doctor in an agent's pod finds nothing, and makes all checks but those that docs/doctor.md names":
         () => examines(cluster),
+      "doctor --all finds nothing where all is well, and tells once what was not looked at":
+        () => allIsWell(cluster),
+      "doctor --all names the Node whose sysctl and firewall are wrong": () =>
+        allNamesNode(cluster),
+      "doctor --all reads what the control plane's pods and kube-proxy are told, with evidence that shows it":
+        () => allReadsSettings(cluster),
       "doctor --pair explains a path that stands, hop by hop": () =>
         pairStands(cluster),
       "doctor --pair refuses in one sentence what it cannot explain": () =>
@@ -66,7 +78,7 @@ Deno.test("a laptop with a kubeconfig sees all agents", async (t) => {
 });
 
 async function all(
-  command: "graph" | "status",
+  command: "doctor" | "graph" | "status",
   kubeconfig: string,
   ...flags: readonly string[]
 ): Promise<RunResult> {
@@ -99,7 +111,7 @@ function isOneSentence({ code, stdout, stderr }: RunResult): void {
 }
 
 async function withoutAgents({ kubeconfig }: Cluster): Promise<void> {
-  for (const command of ["status", "graph"] as const) {
+  for (const command of ["status", "graph", "doctor"] as const) {
     const ended = await all(command, kubeconfig);
     isOneSentence(ended);
     assert.match(ended.stderr, /No Node of the cluster .* another cluster\?/);
@@ -216,7 +228,7 @@ async function showsPage(cluster: Cluster): Promise<void> {
 /** It may read its own Node, and by the other kustomization list all; never pods. */
 async function refusesKubelet({ nodes: [node] }: Cluster): Promise<void> {
   assert.ok(node !== undefined);
-  for (const command of ["status", "graph"] as const) {
+  for (const command of ["status", "graph", "doctor"] as const) {
     const ended = await node.space.run([
       ...[...node.settings.agent, command, "--all"],
       ...["--kubeconfig", KUBELET_CONF],
@@ -247,6 +259,7 @@ async function tellsUnreachable(cluster: Cluster): Promise<void> {
     const svg = await graphAll(cluster, "--no-probe");
     assert.match(svg, /! n2 could not be asked: Cannot ask the agent in pod/);
     await pairUnreachable(cluster);
+    await allNamesUnreachable(cluster);
   } finally {
     await node.startKubelet();
   }

@@ -1,5 +1,6 @@
 /**
- * `status --all` and `graph --all` of many Nodes, each of whose agents answers.
+ * `status --all`, `graph --all` and `doctor --all` of many Nodes, each of whose
+ * agents answers.
  *
  * @module
  */
@@ -8,6 +9,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PERMISSIONS, V8_FLAGS } from "../../deploy/permissions.ts";
 import type { PeerStatus } from "../../mod/core/status.ts";
+import type { Finding } from "../../mod/doctor/check.ts";
 import { ApiServer } from "../fakes/api_server.ts";
 import { ExecServer } from "../fakes/exec_server.ts";
 import { kubeletNode } from "../support/kubelet_node.ts";
@@ -50,9 +52,13 @@ const PEER_TEXTS = Array.from(
   (_, at) => JSON.stringify(peer(at + 1)),
 );
 
-function answer(pod: string): Uint8Array | undefined {
+function answer(
+  pod: string,
+  command: readonly string[],
+): Uint8Array | undefined {
   const n = Number(/\d+$/.exec(pod)?.[0]);
   if (n === AWAY) return undefined;
+  if (command.includes("doctor")) return diagnosis(n);
   const peers = Array.from(
     { length: PEERS },
     (_, at) => PEER_TEXTS[(n + at) % NODES],
@@ -62,6 +68,23 @@ function answer(pod: string): Uint8Array | undefined {
     '"peers":[]',
     `"peers":[${peers.join()}]`,
   );
+  return new TextEncoder().encode(text);
+}
+
+/** Each has a finding of its own words, and node-9 another one; with evidence at length. */
+function diagnosis(n: number): Uint8Array {
+  const evidence = [{
+    command: "kubectl get nodes",
+    output: `${nameOf(n)} is one line of many\n`.repeat(400),
+  }];
+  const of = (code: string, sentence: string): Finding => ({
+    ...{ code, severity: "warning", sentence, evidence },
+    cure: "wait",
+  });
+  const findings = [of("nodes-unused", `Node x of ${nameOf(n)} is not used`)];
+  if (n === 9) findings.push(of("key-file", "Others may read the private key"));
+  const notMade = [{ code: "denials", why: "there is no dmesg here" }];
+  const text = JSON.stringify({ schema: 1, findings, made: 51, notMade });
   return new TextEncoder().encode(text);
 }
 
@@ -99,7 +122,7 @@ async function clusterOf(nodes: number): Promise<Cluster> {
     ...[Deno.execPath(), "run", "--cached-only", "--no-prompt", "--quiet"],
     ...[`${V8_FLAGS},--max-old-space-size=${HEAP_MB}`, ...PERMISSIONS, MAIN],
   ];
-  const options = ["--all", "--no-probe", "--kubeconfig", kubeconfig];
+  const options = ["--all", "--kubeconfig", kubeconfig];
   const kept = stack.move();
   return {
     server,
@@ -114,7 +137,11 @@ Deno.test("status --all asks 5,000 agents, a few at once, in bounded memory, and
   await using cluster = await clusterOf(NODES);
   const { all, server } = cluster;
   const begin = performance.now();
-  const { code, stdout, stderr } = await run(["sh", "-c", all("status")]);
+  const { code, stdout, stderr } = await run([
+    "sh",
+    "-c",
+    all("status", "--no-probe"),
+  ]);
   console.log(`${Math.round(performance.now() - begin)} ms`);
   assert.deepEqual([code, stderr], [1, ""]);
   assert.match(stdout, /^5,000 Nodes: 4,999 ready, 1 gave no answer$/m);
@@ -126,7 +153,7 @@ Deno.test("status --all asks 5,000 agents, a few at once, in bounded memory, and
   assert.ok(server.most <= 64, `${server.most} at once`);
 
   const unread = await run([
-    ...["sh", "-c", `${all("status", "-o", "json")} | head -n 1`],
+    ...["sh", "-c", `${all("status", "--no-probe", "-o", "json")} | head -n 1`],
   ]);
   assert.deepEqual([unread.stdout, unread.stderr], ["{\n", ""]);
   assert.ok(server.started < 1.5 * NODES, "it asks nobody for who has gone");
@@ -135,7 +162,7 @@ Deno.test("status --all asks 5,000 agents, a few at once, in bounded memory, and
 Deno.test("status --all -o json has a Node a line, by name and whole; graph --all draws them", async () => {
   await using cluster = await clusterOf(FEWER);
   const { all } = cluster;
-  const command = all("status", "-o", "json");
+  const command = all("status", "--no-probe", "-o", "json");
   const { code, stdout, stderr } = await run(["sh", "-c", command]);
   assert.deepEqual([code, stderr], [1, ""]);
   const [, , , , first, ...lines] = stdout.split("\n");
@@ -154,8 +181,62 @@ Deno.test("status --all -o json has a Node a line, by name and whole; graph --al
   const known = AWAY - 1;
   assert.equal(view.breaks.length, FEWER * (FEWER - 1) / 2 - known);
 
-  const drawn = await run(["sh", "-c", all("graph")]);
+  const drawn = await run(["sh", "-c", all("graph", "--no-probe")]);
   assert.deepEqual([drawn.code, drawn.stderr], [0, ""]);
   assert.ok(drawn.stdout.length < 8_000_000);
   assert.match(drawn.stdout, /a cell is the worst of 2 by 2 Nodes/);
+});
+
+Deno.test("doctor --all examines 5,000 Nodes, a few at once, in bounded memory, and tells it on a page", async () => {
+  await using cluster = await clusterOf(NODES);
+  const { all, server } = cluster;
+  const { code, stdout, stderr } = await run(["sh", "-c", all("doctor")]);
+  assert.deepEqual([code, stderr], [1, ""]);
+  const lines = stdout.split("\n");
+  assert.ok(lines.length < 60, stdout.slice(0, 2_000));
+  assert.match(lines[0] ?? "", /^\S+ {2}2 found, 1 could not be examined$/);
+  assert.match(
+    stdout,
+    /^1\. Others may read the private key \[key-file, warning\]\n {3}On node-9\n/m,
+  );
+  assert.match(
+    stdout,
+    /^2\. Amiss on all 4,999 Nodes: Nodes that are no peers, and why \[nodes-unused, warning\]\n {3}- node-1: Node x of node-1 is not used\n {5}node-1 \$ kubectl get nodes\n(.*node-1 is one line of many\n){8}.*… and 392 more\n/m,
+  );
+  assert.match(stdout, /^ {3}… and 4,994 more: -o json has all$/m);
+  assert.match(stdout, /^- node-17: .* cannot reach the node's kubelet \(500/m);
+  assert.match(stdout, /^Not made on all 4,999 Nodes: denials: there is no/m);
+  // The doctor and the status of each.
+  assert.equal(server.started, 2 * (NODES - 1));
+  assert.ok(server.most <= 64, `${server.most} at once`);
+
+  const unread = await run([
+    ...["sh", "-c", `${all("doctor", "-o", "json")} | head -n 2`],
+  ]);
+  assert.deepEqual([unread.stdout, unread.stderr], ['{\n"schema": 1,\n', ""]);
+  assert.ok(server.started < 3 * NODES, "it asks nobody for who has gone");
+});
+
+Deno.test("doctor --all -o json has a Node a line, by name and whole, then the cluster itself", async () => {
+  await using cluster = await clusterOf(FEWER);
+  const command = cluster.all("doctor", "-o", "json");
+  const { code, stdout, stderr } = await run(["sh", "-c", command]);
+  assert.deepEqual([code, stderr], [1, ""]);
+  const { cluster: own, nodes, schema, server, time } = JSON.parse(stdout);
+  assert.deepEqual([schema, server], [1, cluster.server.url]);
+  assert.match(time, /^\d{4}-\d\d-\d\dT/);
+  const [, , , , ...lines] = stdout.split("\n");
+  assert.equal(lines.shift(), '"nodes": [');
+  const names = lines.slice(0, FEWER).map((line) =>
+    JSON.parse(line.replace(/,$/, "")).node
+  );
+  assert.deepEqual(names, names.toSorted());
+  for (const { node, ...rest } of nodes) {
+    const keys = node === nameOf(AWAY) ? ["why"] : [
+      ...["findings", "made", "notMade"],
+    ];
+    assert.deepEqual(Object.keys(rest), keys, node);
+  }
+  assert.equal(nodes[0].findings[0].evidence[0].output.split("\n").length, 401);
+  assert.deepEqual(Object.keys(own), ["findings", "notMade", "made"]);
 });

@@ -1,0 +1,130 @@
+/**
+ * One Node's agent, asked through the API server: a command of the program in
+ * its pod.
+ *
+ * @module
+ */
+
+import { errorText } from "../core/errors.ts";
+import type { NodeRecord } from "../core/node.ts";
+import type { NodeAnswer } from "../core/opinion.ts";
+import { notAStatus, type Status } from "../core/status.ts";
+import {
+  AGENT_PROGRAM,
+  type AgentPod,
+  type KubePods,
+  type ProgramOutput,
+} from "../sys/kube_pods.ts";
+
+/** Milliseconds for one Node. */
+export const NODE_MS = 20_000;
+
+/** How a program is run in a pod. */
+export interface Exec {
+  readonly pods: Pick<KubePods, "run">;
+}
+
+export interface AgentPods {
+  /** The agent's pod on that Node, the one that runs if there is one; `undefined`: none. */
+  podOf(node: string): AgentPod | undefined;
+}
+
+/** What that Node's agent says of itself. Never rejects, unless it is all over. */
+export async function askForStatus(
+  cluster: AgentPods & Exec,
+  node: NodeRecord,
+  { probe, signal, withinMs }:
+    & {
+      /** Let it probe its peers first. */
+      readonly probe: boolean;
+    }
+    & Pick<RunOptions, "signal" | "withinMs">,
+): Promise<NodeAnswer> {
+  const pod = podToAsk(cluster, node);
+  if (typeof pod === "string") return { kind: "none", why: pod };
+  const command = ["status", "--output", "json"];
+  if (!probe) command.push("--no-probe");
+  const said = await runInPod(cluster, pod, { command, signal, withinMs });
+  return typeof said === "string"
+    ? { kind: "none", why: said }
+    : answerOf(placeOf(pod), said);
+}
+
+/** The agent's pod of that Node, which runs. @returns the end of a sentence where there is none to ask */
+export function podToAsk(
+  cluster: AgentPods,
+  node: NodeRecord,
+): AgentPod | string {
+  const pod = cluster.podOf(node.name);
+  if (pod === undefined) return withoutPod(node);
+  return pod.running ? pod : `its ${placeOf(pod)} does not run: ${pod.reason}`;
+}
+
+/** For messages. */
+export function placeOf({ namespace, name }: AgentPod): string {
+  return `pod ${namespace}/${name}`;
+}
+
+export interface RunOptions {
+  readonly command: readonly string[];
+  readonly signal: AbortSignal;
+  readonly withinMs?: number | undefined;
+}
+
+/**
+ * A command of the program in an agent's pod, to its end.
+ *
+ * @returns a sentence, or the end of one, where it could not be run. Never
+ *   rejects, unless it is all over.
+ */
+export async function runInPod(
+  { pods }: Exec,
+  pod: AgentPod,
+  { command, signal, withinMs = NODE_MS }: RunOptions,
+): Promise<ProgramOutput | string> {
+  const late = AbortSignal.timeout(withinMs);
+  try {
+    const within = AbortSignal.any([signal, late]);
+    return await pods.run(pod, [AGENT_PROGRAM, ...command], within);
+  } catch (error) {
+    signal.throwIfAborted();
+    return late.aborted
+      ? `its ${placeOf(pod)} gives no answer within ${
+        Math.round(withinMs / 1_000)
+      } s`
+      : errorText(error);
+  }
+}
+
+function withoutPod({ publicKey }: NodeRecord): string {
+  return publicKey === undefined
+    ? "it has no agent: no pod of it, and no public key on its Node"
+    : "it has no pod of the agent, but a public key: the agent is a service of the host; run `clusternet status` there";
+}
+
+/** An agent that is not well says so with exit code 1, and its status all the same. */
+function answerOf(place: string, output: ProgramOutput): NodeAnswer {
+  let value: unknown;
+  try {
+    value = JSON.parse(output.stdout);
+  } catch {
+    return { kind: "none", why: whyNoAnswer(place, "status", output) };
+  }
+  const why = notAStatus(value);
+  return why === undefined
+    ? { kind: "status", status: value as Status }
+    : { kind: "none", why: `its ${place} is not understood: ${why}` };
+}
+
+/** Why a command of the program has printed no answer. */
+export function whyNoAnswer(
+  place: string,
+  command: string,
+  { code, stderr }: ProgramOutput,
+): string {
+  if (stderr.includes(`there is no command "${command}"`)) {
+    return `its ${place} is of an older version, which has no \`clusternet ${command}\``;
+  }
+  const words = stderr.trim().split("\n").at(-1)?.slice(0, 500);
+  return `its ${place} says: ${words || `exit code ${code}`}`;
+}
