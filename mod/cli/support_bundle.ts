@@ -25,7 +25,8 @@ import { tarEnd, tarEntry } from "../wire/tar.ts";
 import { examine, RUN_OPTIONS, surroundings } from "./examine.ts";
 import { agentConfig, lookAt } from "./plan_look.ts";
 import { stopOnSignal } from "./signals.ts";
-import { type Piece, pieces, textOf } from "./support_pieces.ts";
+import { type Piece, textOf } from "./support_piece.ts";
+import { pieces } from "./support_pieces.ts";
 
 /** Of a Node's name: a file's has at most 255 bytes (NAME_MAX), a Node's 253. */
 const NAME_LENGTH = 200;

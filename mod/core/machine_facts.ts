@@ -72,6 +72,18 @@ export interface UdpFacts {
   readonly program: string;
 }
 
+/** A UDP socket that is bound. */
+export interface UdpSocketFacts extends Omit<UdpFacts, "port"> {
+  /** `address:port` as `endpointText()` spells it. */
+  readonly local: string;
+  readonly remote: string;
+  readonly uid: number;
+  /** Bytes that nobody has read yet. */
+  readonly waitingBytes: number;
+  /** Packets that found no room. */
+  readonly drops: number;
+}
+
 export interface ApiFacts {
   readonly server: string;
   /** `null`: it answers. */

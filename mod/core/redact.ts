@@ -18,10 +18,11 @@ const PATTERNS: readonly RegExp[] = [
 
 /**
  * A key that says so, and its value: bare, in quotes, or in those of JSON that
- * stands in a text of other JSON (`\"token\": \"x\"`). Quotes stay.
+ * stands in a text of other JSON (`\"token\": \"x\"`). Quotes stay, and so do
+ * JSON's own words: whether there is a secret is none.
  */
 const NAMED =
-  /((?:token|passw(?:or)?d|secret|private[-_ ]?key|preshared[-_ ]?key|key-data|api[-_]?key|credentials?)\\*["']?\s*[:=]\s*)(?:(\\+")[\s\S]*?(?<!\\)\2|(")(?:[^"\\]|\\.)*"|(')[^']*'|(?:[^\s,"'}\]\\]|\\(?!\\*["']))+)/gi;
+  /((?:token|passw(?:or)?d|secret|private[-_ ]?key|preshared[-_ ]?key|key-data|api[-_]?key|credentials?)\\*["']?\s*[:=]\s*)(?:(\\+")[\s\S]*?(?<!\\)\2|(")(?:[^"\\]|\\.)*"|(')[^']*'|(?!(?:true|false|null)(?![^\s,}\]]))(?:[^\s,"'}\]\\]|\\(?!\\*["']))+)/gi;
 
 /** Known secrets shorter than this are words that stand everywhere. */
 const LEAST = 8;

@@ -10,7 +10,7 @@ import type { CniFound, EarlierFile } from "../core/cni_check.ts";
 import { networkOf } from "../wire/cni_network.ts";
 
 /** libcni, ConfFiles(): what it takes for a configuration. It sorts them as bytes. */
-const EXTENSIONS = /\.(conf|conflist|json)$/;
+export const CNI_CONFIGURATION = /\.(conf|conflist|json)$/;
 
 /** Bytes; a longer file is none that a person wrote. */
 const FILE_LIMIT = 256 * 1024;
@@ -55,7 +55,9 @@ async function earlierFiles(file: string): Promise<readonly EarlierFile[]> {
   const names: string[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      if (!isDirectory && name < own && EXTENSIONS.test(name)) names.push(name);
+      if (!isDirectory && name < own && CNI_CONFIGURATION.test(name)) {
+        names.push(name);
+      }
     }
   } catch {
     return [];

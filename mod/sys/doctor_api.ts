@@ -162,13 +162,7 @@ export class DoctorApi {
       readonly message: string;
     } | null
   > {
-    const selector = encodeURIComponent(`metadata.name=${name}`);
-    const { text } = await this.#ask({
-      operation: { what: "list Nodes", grant: "nodes list" },
-      method: "GET",
-      path: `/api/v1/nodes?fieldSelector=${selector}`,
-    });
-    const [node] = listOf(property(JSON.parse(text), "items"));
+    const node = await this.node(name);
     const found = listOf(property(property(node, "status"), "conditions"))
       .find((each) => property(each, "type") === "Ready");
     if (found === undefined) return null;
@@ -178,6 +172,18 @@ export class DoctorApi {
       reason: of("reason"),
       message: of("message"),
     };
+  }
+
+  /** As the API server has it, by the right to list Nodes; `undefined`: there is none. */
+  async node(name: string): Promise<unknown> {
+    const selector = encodeURIComponent(`metadata.name=${name}`);
+    const { text } = await this.#ask({
+      operation: { what: "list Nodes", grant: "nodes list" },
+      method: "GET",
+      path: `/api/v1/nodes?fieldSelector=${selector}`,
+    });
+    const [node] = listOf(property(JSON.parse(text), "items"));
+    return node;
   }
 
   async nodes(annotation: string): Promise<readonly NodeRecord[]> {

@@ -11,10 +11,12 @@ import { AF_INET, AF_INET6 } from "../wire/family.ts";
 import { NETLINK_ROUTE, type Request } from "../wire/netlink.ts";
 import { NETLINK_NETFILTER, NFPROTO_INET } from "../wire/nfnetlink.ts";
 import {
+  type ChainRecord,
   decodeChain,
   decodeTable,
   dumpAllChains,
   dumpTables,
+  type TableHead,
 } from "../wire/nftables.ts";
 import {
   decodePolicyRule,
@@ -56,7 +58,7 @@ export async function findRules(shim: Shim): Promise<readonly PolicyRule[]> {
 }
 
 /** One that changed all the while will do: a person looks at it. */
-async function dump<T>(shim: Shim, options: {
+export async function dump<T>(shim: Shim, options: {
   /** Default: NETLINK_ROUTE. */
   readonly protocol?: number;
   readonly request: Request;
@@ -89,25 +91,34 @@ const FAMILIES: Readonly<Record<number, string>> = {
   [AF_INET6]: "ip6",
 };
 
+/** All of nftables, whosever they are. @throws {KernelError} where the kernel has none of it */
+export async function findTables(shim: Shim): Promise<{
+  readonly tables: readonly TableHead[];
+  readonly chains: readonly ChainRecord[];
+}> {
+  const tables = await dump(shim, {
+    protocol: NETLINK_NETFILTER,
+    request: dumpTables(),
+    what: "list nftables' tables",
+    decode: decodeTable,
+  });
+  const chains = await dump(shim, {
+    protocol: NETLINK_NETFILTER,
+    request: dumpAllChains(),
+    what: "list nftables' chains",
+    decode: decodeChain,
+  });
+  return { tables, chains };
+}
+
 /** Chains of nftables, not iptables' own, that drop by policy what is forwarded. */
 export async function droppingChains(
   ours: string,
   shim: Shim,
 ): Promise<readonly string[]> {
   try {
-    const tables = await dump(shim, {
-      protocol: NETLINK_NETFILTER,
-      request: dumpTables(),
-      what: "list nftables' tables",
-      decode: decodeTable,
-    });
+    const { chains, tables } = await findTables(shim);
     const asleep = tables.filter(({ dormant }) => dormant).map(tableText);
-    const chains = await dump(shim, {
-      protocol: NETLINK_NETFILTER,
-      request: dumpAllChains(),
-      what: "list nftables' chains",
-      decode: decodeChain,
-    });
     return chains.flatMap(({ family, table: name, chain }) => {
       const table = tableText({ family, name });
       const iptables = /^ip6? filter$/.test(table) && chain.name === "FORWARD";
@@ -125,7 +136,8 @@ export async function droppingChains(
   }
 }
 
-function tableText({ family, name }: {
+/** "inet clusternet" */
+export function tableText({ family, name }: {
   readonly family: number;
   readonly name: string;
 }): string {

@@ -6,33 +6,46 @@
  */
 
 import { KernelError } from "../core/errors.ts";
-import type { UdpFacts } from "../core/machine_facts.ts";
+import type { UdpFacts, UdpSocketFacts } from "../core/machine_facts.ts";
+import { decodeUdpSockets } from "../wire/proc_udp.ts";
 import { allPids } from "./doctor_processes.ts";
 import { listProc, readProc, statProc } from "./proc_file.ts";
 import { S_IFMT, S_IFSOCK, type Shim } from "./shim.ts";
 
 /** What is bound to that port in this network namespace. */
 export function findUdp(port: number, shim: Shim): readonly UdpFacts[] {
-  const inodes = ["udp", "udp6"].flatMap((list) =>
-    boundTo(port, readProc(`/proc/self/net/${list}`, shim) ?? "")
-  );
-  const holders = inodes.length === 0
-    ? new Map<bigint, string>()
-    : holdersOf(new Set(inodes), shim);
-  return inodes.map((inode) => ({
-    port,
-    inode,
-    program: holders.get(inode) ?? "",
-  }));
+  return withHolders(
+    listed(shim).filter(({ local }) => local.endsWith(`:${port}`)),
+    shim,
+  ).map(({ inode, program }) => ({ port, inode, program }));
 }
 
-/** Inodes of sockets (net/ipv4/udp.c, udp4_format_sock): `sl local_address …`. */
-export function boundTo(port: number, list: string): readonly bigint[] {
-  return list.split("\n").slice(1).flatMap((line) => {
-    const [, local = "", , , , , , , , inode = ""] = line.trim().split(/\s+/);
-    const own = Number.parseInt(local.split(":")[1] ?? "", 16);
-    return own === port && /^\d+$/.test(inode) ? [BigInt(inode)] : [];
-  });
+/** All that there are in this network namespace. */
+export function findAllUdp(shim: Shim): readonly UdpSocketFacts[] {
+  return withHolders(listed(shim), shim);
+}
+
+type Listed = Omit<UdpSocketFacts, "program">;
+
+function listed(shim: Shim): readonly Listed[] {
+  return ["udp", "udp6"].flatMap((list) =>
+    decodeUdpSockets(readProc(`/proc/self/net/${list}`, shim) ?? "")
+  );
+}
+
+function withHolders(
+  sockets: readonly Listed[],
+  shim: Shim,
+): readonly UdpSocketFacts[] {
+  // Of the kernel's own, as WireGuard's is, it is 0.
+  const inodes = new Set(sockets.map(({ inode }) => inode).filter(Boolean));
+  const holders = inodes.size === 0
+    ? new Map<bigint, string>()
+    : holdersOf(inodes, shim);
+  return sockets.map((socket) => ({
+    ...socket,
+    program: holders.get(socket.inode) ?? "",
+  }));
 }
 
 /** Names of the programs, as the kernel keeps them: 15 characters. */

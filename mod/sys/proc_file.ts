@@ -22,21 +22,26 @@ const LIMIT = 4 * 1024 * 1024;
 /** `undefined`: it is not there, or not ours to read. */
 export function readProc(path: string, shim: Shim): string | undefined {
   try {
-    using file = shim.open(path, { flags: O_RDONLY });
-    const text = new TextDecoder();
-    let all = "";
-    for (let total = 0; total < LIMIT;) {
-      const buffer = new Uint8Array(CHUNK);
-      const length = shim.read(file, buffer);
-      if (length === 0) break;
-      total += length;
-      all += text.decode(buffer.subarray(0, length), { stream: true });
-    }
-    return all;
+    return mustReadProc(path, shim);
   } catch (error) {
     if (error instanceof KernelError) return undefined;
     throw error;
   }
+}
+
+/** @throws {KernelError} where it is not there, or not ours to read */
+export function mustReadProc(path: string, shim: Shim): string {
+  using file = shim.open(path, { flags: O_RDONLY });
+  const text = new TextDecoder();
+  let all = "";
+  for (let total = 0; total < LIMIT;) {
+    const buffer = new Uint8Array(CHUNK);
+    const length = shim.read(file, buffer);
+    if (length === 0) break;
+    total += length;
+    all += text.decode(buffer.subarray(0, length), { stream: true });
+  }
+  return all;
 }
 
 /** Names in a directory; `undefined`: it is not there, or not ours to read. */

@@ -30,7 +30,11 @@ import {
   WG_GENL_NAME,
 } from "../wire/wireguard.ts";
 import { batchChanges } from "../wire/wireguard_batch.ts";
-import { decodeTraffic, mergeTraffic } from "../wire/wireguard_traffic.ts";
+import {
+  decodeMark,
+  decodeTraffic,
+  mergeTraffic,
+} from "../wire/wireguard_traffic.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 import type { Shim } from "./shim.ts";
 
@@ -81,6 +85,15 @@ export class KernelWireGuard {
     const what = `read the traffic of WireGuard device ${link}`;
     const { values } = await socket.dump(request, what, decodeTraffic);
     return mergeTraffic(values);
+  }
+
+  /** Of the packets that it sends; 0: none. @throws {KernelError} as `read()` */
+  async mark(link: string): Promise<number> {
+    using socket = this.#socket();
+    const request = getDevice(await this.#familyOf(socket), link);
+    const what = `read the mark of WireGuard device ${link}`;
+    const { values } = await socket.dump(request, what, decodeMark);
+    return Math.max(0, ...values);
   }
 
   async setPrivateKey(link: string, key: PrivateKey): Promise<void> {

@@ -38,8 +38,18 @@ export const RTM_GETADDR = 22;
 /** include/uapi/linux/if_addr.h */
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+const IFA_FLAGS = 8;
 /** Usable at once, without asking whether somebody else has it. */
 const IFA_F_NODAD = 0x02;
+
+/** include/uapi/linux/if_addr.h: IFA_F_…; an address without PERMANENT has a lifetime */
+const MARKS: readonly (readonly [number, string])[] = [
+  ...[[0x01, "secondary"], [IFA_F_NODAD, "nodad"]] as const,
+  ...[[0x04, "optimistic"], [0x08, "dadfailed"]] as const,
+  ...[[0x20, "deprecated"], [0x40, "tentative"]] as const,
+  ...[[0x100, "mngtmpaddr"], [0x200, "noprefixroute"]] as const,
+];
+const IFA_F_PERMANENT = 0x80;
 
 /** include/uapi/linux/rtnetlink.h */
 export const RT_SCOPE_UNIVERSE = 0;
@@ -96,6 +106,21 @@ export function decodeAddress(payload: Uint8Array): AddressRecord | undefined {
     bits: view.getUint8(1),
     scope: view.getUint8(3),
   };
+}
+
+/**
+ * What ip(8) says behind an address: "tentative", "dadfailed", "dynamic".
+ *
+ * @throws {SyntaxError} when it is no RTM_NEWADDR or RTM_DELADDR message
+ */
+export function decodeAddressMarks(payload: Uint8Array): readonly string[] {
+  need(payload, IFADDRMSG_BYTES, "address");
+  const attributes = new Attributes(payload.subarray(IFADDRMSG_BYTES));
+  const flags = attributes.u32(IFA_FLAGS) ?? viewOf(payload).getUint8(2);
+  const marks = MARKS.flatMap(([bit, name]) =>
+    (flags & bit) === 0 ? [] : [name]
+  );
+  return (flags & IFA_F_PERMANENT) === 0 ? [...marks, "dynamic"] : marks;
 }
 
 function addressRequest(

@@ -78,6 +78,17 @@ const TABLES: Readonly<Record<number, string>> = {
   255: "local",
 };
 
+/** include/uapi/linux/rtnetlink.h: RTN_…, as ip(8) calls them */
+const TYPES: readonly string[] = [
+  ...["unspec", "unicast", "local", "broadcast", "anycast", "multicast"],
+  ...["blackhole", "unreachable", "prohibit", "throw", "nat", "xresolve"],
+];
+
+/** include/uapi/linux/rtnetlink.h: RTNH_F_…, which are those of a route of one hop too */
+const MARKS: readonly (readonly [number, string])[] = [
+  ...[[1, "dead"], [4, "onlink"], [16, "linkdown"]] as const,
+];
+
 const RTMSG_BYTES = 12;
 /** struct rtnexthop: length, flags, hops, link's index */
 const RTNEXTHOP_BYTES = 8;
@@ -172,6 +183,36 @@ export function decodeRoute(payload: Uint8Array): RouteRecord | undefined {
     table: attributes.u32(RTA_TABLE) ?? view.getUint8(4),
     hops: type === "unreachable" ? [] : decodeHops(attributes),
     cloned: (view.getUint32(8, true) & RTM_F_CLONED) !== 0,
+  };
+}
+
+/** What people want to know of a route and no plan asks for. */
+export interface RouteMarks {
+  readonly family: Family;
+  /** As ip(8) calls it: "local", "blackhole". */
+  readonly type: string;
+  /** RT_SCOPE_… */
+  readonly scope: number;
+  /** "dead", "linkdown", "onlink". */
+  readonly marks: readonly string[];
+}
+
+/**
+ * @returns `undefined` for a family that is not ours
+ * @throws {SyntaxError} when it is no RTM_NEWROUTE or RTM_DELROUTE message
+ */
+export function decodeRouteMarks(payload: Uint8Array): RouteMarks | undefined {
+  need(payload, RTMSG_BYTES, "route");
+  const view = viewOf(payload);
+  const family = decodeFamily(view.getUint8(0));
+  if (family === undefined) return undefined;
+  const type = view.getUint8(7);
+  const flags = view.getUint32(8, true);
+  return {
+    family,
+    type: TYPES[type] ?? `type ${type}`,
+    scope: view.getUint8(6),
+    marks: MARKS.flatMap(([bit, name]) => (flags & bit) === 0 ? [] : [name]),
   };
 }
 

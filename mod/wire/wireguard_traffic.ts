@@ -16,6 +16,9 @@ import {
   WGPEER_A_PUBLIC_KEY,
 } from "./wireguard.ts";
 
+/** include/uapi/linux/wireguard.h, enum wgdevice_attribute */
+const WGDEVICE_A_FWMARK = 7;
+
 /** include/uapi/linux/wireguard.h, enum wgpeer_attribute */
 const WGPEER_A_LAST_HANDSHAKE_TIME = 6;
 const WGPEER_A_RX_BYTES = 7;
@@ -43,6 +46,11 @@ export function decodeTraffic(
       sentBytes: Number(peer.u64(WGPEER_A_TX_BYTES) ?? 0n),
     }];
   });
+}
+
+/** The mark of the packets that the device sends; 0: none, or it stood in another message. */
+export function decodeMark(payload: Uint8Array): number {
+  return genericAttributes(payload).u32(WGDEVICE_A_FWMARK) ?? 0;
 }
 
 /** By key; of several entries of one peer the first. */

@@ -33,3 +33,21 @@ Deno.test("redacted() takes bare and quoted values after a name that says so", (
     }
   }
 });
+
+Deno.test("redacted() leaves JSON that says whether there is a secret, and takes one that begins like it", () => {
+  const document = { presharedKey: false, token: null, secret: true };
+  const text = JSON.stringify(document);
+  assert.equal(redacted(text, []), text);
+  assert.equal(redacted("token: trueish-secret", []), "token: (redacted)");
+});
+
+Deno.test("redacted() a second time changes nothing", () => {
+  const text = [
+    `https://joe:${SECRET}@api bearer ${SECRET}`,
+    `preshared key: (hidden)`,
+    JSON.stringify({ token: SECRET, said: { password: SECRET } }),
+    `-----BEGIN PRIVATE KEY-----\n${SECRET}\n-----END PRIVATE KEY-----`,
+  ].join("\n");
+  const once = redacted(text, [SECRET]);
+  assert.equal(redacted(once, [SECRET]), once);
+});

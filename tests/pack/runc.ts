@@ -72,16 +72,25 @@ function start(pod: Pod, node: LabNode, options: RuncOptions): Container {
 
 /** One more process in a container that runs, as `kubectl exec` has it. */
 export async function runcExec(
-  { pod }: Container,
+  container: Container,
   command: readonly string[],
   folder: string,
 ): Promise<RunResult> {
+  return await run(await runcExecCommand(container, command, folder));
+}
+
+/** The command that does it. */
+export async function runcExecCommand(
+  { pod }: Container,
+  command: readonly string[],
+  folder: string,
+): Promise<readonly string[]> {
   const runtime = await parentOf(await agentPid(pod));
-  return await run([
+  return [
     // Where the container's processes have the numbers that runc knows.
     ...["nsenter", `--target=${runtime}`, "--pid", "--mount", "--net", "--"],
     ...["runc", `--root=${join(folder, "runc")}`, "exec", pod.id, ...command],
-  ]);
+  ];
 }
 
 async function parentOf(pid: number): Promise<number> {

@@ -17,7 +17,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../../mod/sys/shim.ts";
-import { findUdp } from "../../mod/sys/doctor_sockets.ts";
+import { findAllUdp, findUdp } from "../../mod/sys/doctor_sockets.ts";
 import { listProc } from "../../mod/sys/proc_file.ts";
 import { decodeStatfs } from "../../mod/wire/statfs.ts";
 import { openFiles } from "../support/open_files.ts";
@@ -143,6 +143,12 @@ Deno.test("findUdp() names the program that holds a port, of IPv4 and of IPv6, a
     assert.deepEqual(
       findUdp(port, shim).map((one) => [one.port, one.program]),
       [[port, program]],
+    );
+    const local = hostname === "::1" ? `[::1]:${port}` : `127.0.0.1:${port}`;
+    const all = findAllUdp(shim).filter((one) => one.local === local);
+    assert.deepEqual(
+      all.map(({ drops, program, uid }) => [drops, program, uid]),
+      [[0, program, Deno.uid()]],
     );
     socket.close();
     assert.deepEqual(findUdp(port, shim), []);

@@ -19,7 +19,7 @@ import { Attributes, Writer } from "../../mod/wire/attribute.ts";
 import { decodeEntries } from "../../mod/wire/directory_entry.ts";
 import { decodeEvent } from "../../mod/wire/event.ts";
 import { decodeFamilyId } from "../../mod/wire/genetlink.ts";
-import { decodeAddress } from "../../mod/wire/ifaddr.ts";
+import { decodeAddress, decodeAddressMarks } from "../../mod/wire/ifaddr.ts";
 import { decodeLink } from "../../mod/wire/link.ts";
 import { decodeNetconf } from "../../mod/wire/netconf.ts";
 import {
@@ -35,8 +35,12 @@ import {
   decodeTable,
   decodeTableEvent,
 } from "../../mod/wire/nftables.ts";
-import { decodePolicyRule } from "../../mod/wire/policy_rule.ts";
-import { addRoute, decodeRoute } from "../../mod/wire/route.ts";
+import { decodeAnyRule, decodePolicyRule } from "../../mod/wire/policy_rule.ts";
+import {
+  addRoute,
+  decodeRoute,
+  decodeRouteMarks,
+} from "../../mod/wire/route.ts";
 import { decodeSockaddr, encodeSockaddr } from "../../mod/wire/sockaddr.ts";
 import { decodeStatfs } from "../../mod/wire/statfs.ts";
 import {
@@ -61,6 +65,9 @@ const DECODERS: readonly ((bytes: Uint8Array) => unknown)[] = [
   decodeRoute,
   decodeNetconf,
   decodePolicyRule,
+  decodeAnyRule,
+  decodeRouteMarks,
+  decodeAddressMarks,
   decodeEntries,
   decodeStatfs,
   decodeFamilyId,

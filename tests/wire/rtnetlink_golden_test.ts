@@ -11,6 +11,7 @@ import { Attributes, NLA_F_NESTED } from "../../mod/wire/attribute.ts";
 import {
   addAddress,
   decodeAddress,
+  decodeAddressMarks,
   removeAddress,
 } from "../../mod/wire/ifaddr.ts";
 import {
@@ -29,8 +30,13 @@ import {
   type Message,
   type Request,
 } from "../../mod/wire/netlink.ts";
-import { decodePolicyRule } from "../../mod/wire/policy_rule.ts";
-import { addRoute, decodeRoute, removeRoute } from "../../mod/wire/route.ts";
+import { decodeAnyRule, decodePolicyRule } from "../../mod/wire/policy_rule.ts";
+import {
+  addRoute,
+  decodeRoute,
+  decodeRouteMarks,
+  removeRoute,
+} from "../../mod/wire/route.ts";
 import { loadGolden } from "../golden/load.ts";
 
 const golden = loadGolden("rtnetlink.txt");
@@ -293,6 +299,36 @@ Deno.test("decodePolicyRule() reads the kernel's rules that lead to a table, as 
   for (const { priority, text } of decoded) {
     assert.ok(text.startsWith(`${priority}:`), text);
   }
+});
+
+Deno.test("decodeAnyRule() reads those too that lead to no table", () => {
+  const decoded = ["ip rule show", "ip -6 rule show"].flatMap(receivedBy)
+    .filter(({ type }) => type === RTM_NEWRULE)
+    .flatMap(({ payload }) => decodeAnyRule(payload) ?? []);
+  const others = decoded.filter(({ text }) => !text.includes("lookup"));
+  assert.deepEqual(others.map(({ text }) => text), ["103:\tfrom all prohibit"]);
+  assert.equal(decoded.length, 10 + others.length);
+});
+
+Deno.test("decodeRouteMarks() reads type and scope as ip prints them", () => {
+  const marks = ["ip -4 route show table all", "ip -6 route show table main"]
+    .flatMap(receivedBy).map(({ payload }) => decodeRouteMarks(payload));
+  assert.deepEqual(
+    marks.map((it) => it && [it.family, it.type, it.scope, ...it.marks].join()),
+    [
+      ...["4,unicast,0", "4,unicast,253", "4,unreachable,0", "4,unicast,253"],
+      ...["4,local,254", "4,local,254", "4,broadcast,253"],
+      ...["6,unicast,0", "6,unicast,0", "6,unreachable,0"],
+      ...["6,unicast,0", "6,unicast,0"],
+    ],
+  );
+});
+
+Deno.test("decodeAddressMarks() reads what ip prints behind an address", () => {
+  const marks = receivedBy("ip address show dev cn0").map(({ payload }) =>
+    decodeAddressMarks(payload)
+  );
+  assert.deepEqual(marks, [[], ["nodad"], ["tentative"]]);
 });
 
 Deno.test("decodeNetconf() reads forwarding of both families", () => {

@@ -3,7 +3,7 @@ import {
   type Piece,
   PIECE_LENGTH,
   textOf,
-} from "../../mod/cli/support_pieces.ts";
+} from "../../mod/cli/support_piece.ts";
 
 const SECRET = "s3cr3t-of-nobody";
 
