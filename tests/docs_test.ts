@@ -11,7 +11,7 @@ import { allHelp } from "../mod/cli/doctor_all_options.ts";
 import { pairHelp } from "../mod/cli/doctor_pair_options.ts";
 import { installHelp, uninstallHelp } from "../mod/cli/install_options.ts";
 import { planHelp } from "../mod/cli/plan_options.ts";
-import { supportBundleHelp } from "../mod/cli/support_bundle.ts";
+import { supportBundleHelp } from "../mod/cli/support_options.ts";
 import { helpText } from "../mod/core/config.ts";
 import { tableText } from "../mod/core/nft_text.ts";
 import { pageAfter, pageWith, readCases } from "./kube/conformance_doc.ts";

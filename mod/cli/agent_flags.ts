@@ -67,6 +67,6 @@ export function withVariablesOf(
   return [...args, ...more];
 }
 
-function fallbackOf(name: string): string {
+export function fallbackOf(name: string): string {
   return AGENT_OPTIONS.find((option) => option.name === name)?.fallback ?? "";
 }

@@ -80,12 +80,24 @@ export interface RunOptions {
 export async function runInPod(
   { pods }: Exec,
   pod: AgentPod,
-  { command, signal, withinMs = NODE_MS }: RunOptions,
+  { command, ...options }: RunOptions,
 ): Promise<ProgramOutput | string> {
+  return await inTime(
+    pod,
+    options,
+    (within) => pods.run(pod, [AGENT_PROGRAM, ...command], within),
+  );
+}
+
+/** @returns as `runInPod()`, whatever is asked for there */
+export async function inTime<T>(
+  pod: AgentPod,
+  { signal, withinMs = NODE_MS }: Omit<RunOptions, "command">,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T | string> {
   const late = AbortSignal.timeout(withinMs);
   try {
-    const within = AbortSignal.any([signal, late]);
-    return await pods.run(pod, [AGENT_PROGRAM, ...command], within);
+    return await ask(AbortSignal.any([signal, late]));
   } catch (error) {
     signal.throwIfAborted();
     return late.aborted
@@ -120,7 +132,7 @@ function answerOf(place: string, output: ProgramOutput): NodeAnswer {
 export function whyNoAnswer(
   place: string,
   command: string,
-  { code, stderr }: ProgramOutput,
+  { code, stderr }: Pick<ProgramOutput, "code" | "stderr">,
 ): string {
   if (stderr.includes(`there is no command "${command}"`)) {
     return `its ${place} is of an older version, which has no \`clusternet ${command}\``;

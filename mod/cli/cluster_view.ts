@@ -197,7 +197,7 @@ async function lists(
 }
 
 /** As kubectl finds it. `undefined`: there is none. */
-function usualKubeconfig(): string | undefined {
+export function usualKubeconfig(): string | undefined {
   const home = Deno.env.get("HOME") ?? "";
   if (home === "" || Deno.env.get("KUBECONFIG")) return undefined;
   const file = `${home}/.kube/config`;

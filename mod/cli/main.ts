@@ -18,7 +18,7 @@ Commands:
   doctor          What is wrong with this node, between two, or --all, and what to do
   graph           Draw this node's tunnels, or --all the mesh: SVG, Graphviz, Mermaid or JSON
   plan            What the agent would do now, as commands, and why
-  support-bundle  All that a maintainer needs, and no secret, in one tar.gz
+  support-bundle  All that a maintainer needs, and no secret, in one tar.gz; --all: of every Node
   install         Make this executable a service of this machine
   uninstall       Take it off again; --purge: with link, routes and key
   version         Print version, commit, Deno version and build kind

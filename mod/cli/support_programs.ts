@@ -42,7 +42,7 @@ function begun(
   try {
     return new Deno.Command(program, {
       args: [...args],
-      env: { LC_ALL: "C", WG_HIDE_KEYS: "always" },
+      env: { LC_ALL: "C" },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

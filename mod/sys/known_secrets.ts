@@ -5,7 +5,9 @@
  * @module
  */
 
+import { dirname, resolve } from "node:path";
 import type { Config } from "../core/config.ts";
+import { filesOf } from "./kube_auth.ts";
 import { readYaml } from "./yaml_file.ts";
 
 /** Keys of a kubeconfig whose value, or whose file, is one. */
@@ -18,7 +20,7 @@ const SECRET_NAME = /token|passw|secret|key|credential/i;
 
 /** Texts; what cannot be read is no secret that we could give away. */
 export async function knownSecrets(
-  config: Config,
+  config: Pick<Config, "privateKeyFile" | "kubeconfig">,
   env: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> {
   const found = [
@@ -31,14 +33,25 @@ export async function knownSecrets(
     ),
   ];
   if (config.kubeconfig !== undefined) {
-    const content = await readYaml(config.kubeconfig, "the kubeconfig")
+    found.push(...await kubeconfigSecrets(config.kubeconfig));
+  }
+  return found.filter((text) => text !== "");
+}
+
+/** @param list a file, or several with colons between them */
+async function kubeconfigSecrets(list: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const file of await filesOf(list)) {
+    const content = await readYaml(file, "the kubeconfig")
       .catch(() => undefined);
     for (const [key, value] of strings(content)) {
       if (SECRET_KEYS.has(key)) found.push(value);
-      if (SECRET_FILES.has(key)) found.push(await textIfThere(value));
+      if (SECRET_FILES.has(key)) {
+        found.push(await textIfThere(resolve(dirname(file), value)));
+      }
     }
   }
-  return found.filter((text) => text !== "");
+  return found;
 }
 
 /** Every text in it, with the key that it stands under. */

@@ -75,7 +75,7 @@ export async function openKubeAccess(
 }
 
 /** A list with colons, as kubectl reads KUBECONFIG; a file whose name has one is a file. */
-async function filesOf(list: string): Promise<readonly string[]> {
+export async function filesOf(list: string): Promise<readonly string[]> {
   if (!list.includes(":")) return [list];
   try {
     await Deno.lstat(list);

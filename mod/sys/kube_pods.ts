@@ -8,17 +8,14 @@
 
 import { VERSION } from "../core/version.ts";
 import { listOf, property, textOf } from "../wire/json.ts";
-import {
-  CHANNEL_PROTOCOLS,
-  decodeChannelMessage,
-  decodeProgramEnd,
-  END,
-  type ProgramEnd,
-  STDERR,
-  STDOUT,
-} from "../wire/kube_channel.ts";
+import { CHANNEL_PROTOCOLS } from "../wire/kube_channel.ts";
 import type { KubeAccess } from "./kube_access.ts";
-import { NetworkError, type Operation, shownServer } from "./kube_error.ts";
+import {
+  conversation,
+  NotOpened,
+  type ProgramBytes,
+} from "./kube_conversation.ts";
+import { type Operation, shownServer } from "./kube_error.ts";
 import {
   Connection,
   type HttpOptions,
@@ -111,6 +108,25 @@ export class KubePods implements Disposable {
     command: readonly string[],
     signal: AbortSignal,
   ): Promise<ProgramOutput> {
+    const options = { signal, limit: OUTPUT_LIMIT };
+    const { stdout, ...rest } = await this.runForBytes(pod, command, options);
+    return { ...rest, stdout: new TextDecoder().decode(stdout) };
+  }
+
+  /**
+   * The same, where standard output is no text.
+   *
+   * @param options.limit bytes of either output
+   * @throws {ApiError | NetworkError} one sentence, where that cannot be done
+   */
+  async runForBytes(
+    pod: Pick<AgentPod, "namespace" | "name">,
+    command: readonly string[],
+    { limit, signal }: {
+      readonly limit: number;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<ProgramBytes> {
     const search = new URLSearchParams({
       container: AGENT_CONTAINER,
       stdout: "true",
@@ -137,7 +153,7 @@ export class KubePods implements Disposable {
     );
     const what = `ask the agent in pod ${pod.namespace}/${pod.name}`;
     try {
-      return await conversation(socket, { what, signal });
+      return await conversation(socket, { limit, signal, what });
     } catch (error) {
       if (error instanceof NotOpened) await this.#whyNot(path, what, signal);
       throw error;
@@ -174,91 +190,6 @@ export class KubePods implements Disposable {
   [Symbol.dispose](): void {
     this.#connection.close();
   }
-}
-
-/** The connection has never been one: the server has refused it, or is away. */
-class NotOpened extends NetworkError {}
-
-interface Conversation {
-  /** For messages. */
-  readonly what: string;
-  readonly signal: AbortSignal;
-}
-
-async function conversation(
-  socket: WebSocket,
-  { what, signal }: Conversation,
-): Promise<ProgramOutput> {
-  const { promise, resolve, reject } = Promise.withResolvers<ProgramOutput>();
-  const outputs = new Map([[STDOUT, new Output()], [STDERR, new Output()]]);
-  let end: ProgramEnd | undefined;
-  let opened = false;
-  let said = "";
-  const give = (): void => signal.aborted ? reject(signal.reason) : undefined;
-  signal.addEventListener("abort", give, { once: true });
-  give();
-  socket.binaryType = "arraybuffer";
-  socket.onopen = () => opened = true;
-  socket.onmessage = ({ data }) => {
-    if (!(data instanceof ArrayBuffer) || data.byteLength === 0) return;
-    const { channel, bytes } = decodeChannelMessage(new Uint8Array(data));
-    if (channel === END) end = decodeProgramEnd(bytes);
-    else if (outputs.get(channel)?.add(bytes) === false) {
-      reject(new NetworkError(`Cannot ${what}: it says too much`));
-    }
-  };
-  socket.onerror = (event) => {
-    said = event instanceof ErrorEvent ? event.message : "";
-  };
-  socket.onclose = ({ reason }) => {
-    if (!opened) {
-      reject(
-        new NotOpened(`Cannot ${what}: ${refusal(said)}`, { detail: said }),
-      );
-    } else if (end === undefined) {
-      const why = reason || said || "the connection broke off";
-      reject(new NetworkError(`Cannot ${what}: ${why}`));
-    } else if (end.kind === "failure") {
-      reject(new NetworkError(`Cannot ${what}: ${end.why}`));
-    } else {
-      const text = (channel: number): string =>
-        outputs.get(channel)?.text() ?? "";
-      resolve({ code: end.code, stdout: text(STDOUT), stderr: text(STDERR) });
-    }
-  };
-  try {
-    return await promise;
-  } finally {
-    signal.removeEventListener("abort", give);
-    socket.onclose = socket.onerror = socket.onmessage = null;
-    if (socket.readyState !== WebSocket.CLOSED) socket.close();
-  }
-}
-
-class Output {
-  readonly #decoder = new TextDecoder();
-  #length = 0;
-  #text = "";
-
-  /** @returns `false`: it is too much */
-  add(bytes: Uint8Array): boolean {
-    this.#length += bytes.length;
-    if (this.#length > OUTPUT_LIMIT) return false;
-    this.#text += this.#decoder.decode(bytes, { stream: true });
-    return true;
-  }
-
-  text(): string {
-    return this.#text + this.#decoder.decode();
-  }
-}
-
-function refusal(said: string): string {
-  const [, code] = /status code:? (\d{3})/i.exec(said) ?? [];
-  if (code === "500" || code === "502" || code === "504") {
-    return `the API server cannot reach the node's kubelet (${code})`;
-  }
-  return said === "" ? "no connection" : said;
 }
 
 /** `undefined`: on no Node, ended, or not one of ours. */
