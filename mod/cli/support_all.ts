@@ -8,7 +8,7 @@
 
 import { ClusterView, digestOf } from "../core/cluster_view.ts";
 import { forEachFew } from "../core/each.ts";
-import { FatalError } from "../core/errors.ts";
+import { errorText, FatalError } from "../core/errors.ts";
 import type { NodeRecord } from "../core/node.ts";
 import { redacted } from "../core/redact.ts";
 import { utcNow } from "../sys/clock.ts";
@@ -42,7 +42,7 @@ const BREAKS = 1_000;
 const NAMED = 5;
 
 /** A Node of which there is no bundle. */
-interface Missing {
+export interface Missing {
   readonly node: string;
   /** The end of a sentence. */
   readonly why: string;
@@ -65,7 +65,7 @@ export async function clusterBundle(
   const written = await writeBundle(
     output ?? `${stem}.tar.gz`,
     (signal) =>
-      tarOf({
+      clusterTar({
         ...{ annotation, cluster, missing, nodes, secrets, signal, stem },
         mtimeSeconds: Math.floor(now.getTime() / 1_000),
       }),
@@ -106,7 +106,11 @@ async function secretsOf(
   const env = Deno.env.toObject();
   const kubeconfig = given ?? usualKubeconfig() ?? env.KUBECONFIG;
   const known = await knownSecrets({ kubeconfig, privateKeyFile: "" }, env);
-  const { authorization, clientKey } = await access.credentials();
+  const { authorization, clientKey } = await access.credentials().catch(
+    (cause) => {
+      throw new FatalError(errorText(cause), 1, { cause });
+    },
+  );
   const more = [
     authorization?.expose().replace(/^\w+ /, "") ?? "",
     clientKey?.expose() ?? "",
@@ -114,7 +118,7 @@ async function secretsOf(
   return [...known, ...more.filter((text) => text !== "")];
 }
 
-interface TarOptions {
+export interface TarOptions {
   readonly annotation: string;
   readonly cluster: OpenCluster;
   /** Those to be asked. */
@@ -130,7 +134,7 @@ interface TarOptions {
 type Write = (file: TarFile) => Promise<void>;
 
 /** Nobody is asked before the first of it is wanted, and no more once it is not. */
-async function* tarOf(
+export async function* clusterTar(
   options: TarOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const over = new AbortController();
