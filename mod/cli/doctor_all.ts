@@ -96,8 +96,9 @@ async function examineNode(
   { cluster, count, settings, signal, wanted }: Examiner,
 ): Promise<Part<Diagnosis>> {
   const { checks, chosen } = wanted;
-  const own = checks.filter((each) => CHECKS.includes(each))
-    .map(({ code }) => code);
+  const own = checks.filter((each) =>
+    CHECKS.includes(each) && !isOfCluster(each)
+  ).map(({ code }) => code);
   const asksDoctor = !chosen || own.length > 0;
   const part = asksDoctor
     ? await askForDiagnosis(cluster, node, {

@@ -239,4 +239,16 @@ Deno.test("doctor --all -o json has a Node a line, by name and whole, then the c
   }
   assert.equal(nodes[0].findings[0].evidence[0].output.split("\n").length, 401);
   assert.deepEqual(Object.keys(own), ["findings", "notMade", "made"]);
+
+  // What no machine is needed for takes no doctor there.
+  const { started } = cluster.server;
+  const only = cluster.all("doctor", "--only", "agents-version,cidr-nodes");
+  const asked = await run(["sh", "-c", only]);
+  assert.deepEqual([asked.code, asked.stderr], [1, ""]);
+  assert.match(asked.stdout, /^\S+ {2}1 could not be examined$/m);
+  assert.match(
+    asked.stdout,
+    /^599 Nodes asked for what they are set to, the cluster itself by 2 checks\.$/m,
+  );
+  assert.equal(cluster.server.started, started + FEWER - 1);
 });
