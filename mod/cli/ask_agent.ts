@@ -15,13 +15,22 @@ import {
   type KubePods,
   type ProgramOutput,
 } from "../sys/kube_pods.ts";
+import { gunzipped, isGzip } from "../wire/gzip.ts";
 
 /** Milliseconds for one Node. */
 export const NODE_MS = 20_000;
 
+/** Bytes of a status, unpacked: that of 5,000 Nodes has some 2 MB. */
+const STATUS_LIMIT = 32 * 1024 * 1024;
+
 /** How a program is run in a pod. */
 export interface Exec {
   readonly pods: Pick<KubePods, "run">;
+}
+
+/** The same, for what is no text. */
+export interface ExecBytes {
+  readonly pods: Pick<KubePods, "runForBytes">;
 }
 
 export interface AgentPods {
@@ -31,23 +40,55 @@ export interface AgentPods {
 
 /** What that Node's agent says of itself. Never rejects, unless it is all over. */
 export async function askForStatus(
-  cluster: AgentPods & Exec,
+  cluster: AgentPods & ExecBytes,
   node: NodeRecord,
-  { probe, signal, withinMs }:
-    & {
-      /** Let it probe its peers first. */
-      readonly probe: boolean;
-    }
-    & Pick<RunOptions, "signal" | "withinMs">,
+  options: StatusOptions,
 ): Promise<NodeAnswer> {
   const pod = podToAsk(cluster, node);
   if (typeof pod === "string") return { kind: "none", why: pod };
-  const command = ["status", "--output", "json"];
+  const said = await statusIn("json.gz", pod, { ...options, ...cluster });
+  // One of before that has no such format.
+  const older = typeof said !== "string" && said.code === 2 &&
+    said.stderr.includes("json.gz");
+  const answer = older
+    ? await statusIn("json", pod, { ...options, ...cluster })
+    : said;
+  return typeof answer === "string"
+    ? { kind: "none", why: answer }
+    : answerOf(placeOf(pod), answer);
+}
+
+interface StatusOptions extends Pick<RunOptions, "signal" | "withinMs"> {
+  /** Let it probe its peers first. */
+  readonly probe: boolean;
+}
+
+/** Packed, for it passes kubelet and API server, and speaks of all Nodes. */
+async function statusIn(
+  format: "json" | "json.gz",
+  pod: AgentPod,
+  { pods, probe, ...within }: StatusOptions & ExecBytes,
+): Promise<ProgramOutput | string> {
+  const command = [AGENT_PROGRAM, "status", "--output", format];
   if (!probe) command.push("--no-probe");
-  const said = await runInPod(cluster, pod, { command, signal, withinMs });
-  return typeof said === "string"
-    ? { kind: "none", why: said }
-    : answerOf(placeOf(pod), said);
+  return await inTime(pod, within, async (signal) => {
+    const options = { limit: STATUS_LIMIT, signal };
+    const { stdout, ...end } = await pods.runForBytes(pod, command, options);
+    return { ...end, stdout: await textOf(stdout, pod) };
+  });
+}
+
+async function textOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  pod: AgentPod,
+): Promise<string> {
+  if (!isGzip(bytes)) return new TextDecoder().decode(bytes);
+  try {
+    return await gunzipped(bytes, STATUS_LIMIT);
+  } catch (cause) {
+    const why = errorText(cause);
+    throw new Error(`its ${placeOf(pod)} is not understood: ${why}`);
+  }
 }
 
 /** The agent's pod of that Node, which runs. @returns the end of a sentence where there is none to ask */

@@ -6,7 +6,7 @@
  */
 
 import { FatalError } from "../core/errors.ts";
-import { wantsHelp } from "../core/flags.ts";
+import { usage, wantsHelp } from "../core/flags.ts";
 import type { Status } from "../core/status.ts";
 import { waitingFor } from "../core/waiting.ts";
 import { askStatus } from "../sys/agent_socket.ts";
@@ -31,13 +31,18 @@ export async function status(args: readonly string[]): Promise<number> {
     const { statusAll } = await import("./status_all.ts");
     return await statusAll(wanted);
   }
+  if (wanted.packed && Deno.stdout.isTerminal()) {
+    throw usage(
+      "Cannot use -o json.gz on a terminal: give it to a file or a program",
+    );
+  }
   if (wanted.waitMs !== undefined) return await wait(wanted, wanted.waitMs);
   if (wanted.watch) {
     const { watch } = await import("./status_watch.ts");
     return await watch(wanted);
   }
   const found = await ask(wanted);
-  await writeOut(await statusIn(wanted.output, found));
+  await show(found, wanted);
   return isHealthy(found) ? 0 : 1;
 }
 
@@ -50,6 +55,17 @@ async function ask({ link, probe }: StatusArguments): Promise<Status> {
     `probing ${length} ${length === 1 ? "peer" : "peers"}…`,
   );
   return await askStatus({ link, query: "probe=1" });
+}
+
+/** Nothing where nobody reads any more. */
+async function show(
+  found: Status,
+  { output, packed }: Pick<StatusArguments, "output" | "packed">,
+): Promise<void> {
+  const text = await statusIn(output, found);
+  if (!packed) return void await writeOut(text);
+  const { gzipped } = await import("../wire/gzip.ts");
+  await writeOut(await gzipped(text));
 }
 
 /** With a line end. */
@@ -69,14 +85,14 @@ export async function statusIn(
 
 /** @returns 0, with what stands; else it throws what is missing */
 async function wait(
-  { link, output }: StatusArguments,
+  wanted: StatusArguments,
   waitMs: number,
 ): Promise<number> {
   await waitUntilNothing(waitMs, async () => {
     try {
-      const found = await askStatus({ link, query: "probe=1" });
+      const found = await askStatus({ link: wanted.link, query: "probe=1" });
       const missing = waitingFor(found);
-      if (missing === undefined) await writeOut(await statusIn(output, found));
+      if (missing === undefined) await show(found, wanted);
       return missing;
     } catch (error) {
       if (!(error instanceof FatalError) || isRefusal(error)) throw error;

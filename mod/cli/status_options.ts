@@ -18,7 +18,7 @@ export type OutputFormat = "text" | "json" | "yaml";
 
 // deno-fmt-ignore
 const OWN: readonly Option[] = [
-  { name: "output", short: "o", metavar: "FORMAT", fallback: "text", help: "text, json or yaml." },
+  { name: "output", short: "o", metavar: "FORMAT", fallback: "text", help: "text, json, yaml, or json.gz: JSON packed by gzip, of one status." },
   { name: "watch", metavar: "", fallback: "false", help: "Show it again whenever it changes, until Ctrl-C." },
   { name: "wait", metavar: "", fallback: "false", help: "Return when the agent is ready and every other Node a peer that answers, with --all everywhere; else 1." },
   { name: "timeout", metavar: "TIME", fallback: "60s", help: "Of --wait: like 90s or 5m." },
@@ -34,6 +34,8 @@ const COMMAND: Command = {
 
 export interface StatusArguments extends AgentFlags {
   readonly output: OutputFormat;
+  /** JSON is wanted packed. */
+  readonly packed: boolean;
   readonly watch: boolean;
   /** `undefined`: do not wait. */
   readonly waitMs: number | undefined;
@@ -62,14 +64,18 @@ export function parseStatus(
     throw usage("Cannot use --timeout alone: it is that of --wait");
   }
   if (wait && read.flag("no-probe")) refuse("wait", "no-probe");
-  const output = read.value("output", parseOutput) ?? "text";
+  const { output, packed } = read.value("output", parseOutput) ??
+    { output: "text", packed: false };
+  if (packed && (all || watch)) {
+    refuse("output=json.gz", all ? "all" : "watch");
+  }
   if (all && watch && output !== "text") {
     throw usage(
       `Cannot use --watch with --all and -o ${output}: it shows text; a loop around \`clusternet status --all -o ${output}\` does the same`,
     );
   }
   return {
-    output,
+    ...{ output, packed },
     watch,
     waitMs: wait ? timeout ?? 60_000 : undefined,
     probe: !read.flag("no-probe"),
@@ -92,9 +98,14 @@ export function statusHelp(): string {
   ].join("\n");
 }
 
-function parseOutput(text: string): OutputFormat {
-  if (text === "text" || text === "json" || text === "yaml") return text;
-  throw new SyntaxError("there are text, json and yaml");
+function parseOutput(
+  text: string,
+): Pick<StatusArguments, "output" | "packed"> {
+  if (text === "json.gz") return { output: "json", packed: true };
+  if (text === "text" || text === "json" || text === "yaml") {
+    return { output: text, packed: false };
+  }
+  throw new SyntaxError("there are text, json, yaml and json.gz");
 }
 
 const MILLISECONDS = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };

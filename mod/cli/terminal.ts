@@ -46,8 +46,10 @@ function sizeOf(): { readonly columns: number; readonly rows: number } {
 }
 
 /** @returns `false`: nobody reads any more */
-export async function writeOut(text: string): Promise<boolean> {
-  const bytes = new TextEncoder().encode(text);
+export async function writeOut(text: string | Uint8Array): Promise<boolean> {
+  const bytes = typeof text === "string"
+    ? new TextEncoder().encode(text)
+    : text;
   try {
     for (let at = 0; at < bytes.length;) {
       at += await Deno.stdout.write(bytes.subarray(at));

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { progressText } from "../../mod/cli/ask_cluster.ts";
 import { askForStatus, runInPod } from "../../mod/cli/ask_agent.ts";
 import type { NodeRecord } from "../../mod/core/node.ts";
-import type { AgentPod, ProgramOutput } from "../../mod/sys/kube_pods.ts";
+import type {
+  AgentPod,
+  KubePods,
+  ProgramOutput,
+} from "../../mod/sys/kube_pods.ts";
+import { gzipped } from "../../mod/wire/gzip.ts";
 import { NODE, POD } from "../support/agent_pods.ts";
 import { statusOf } from "../support/statuses.ts";
 
@@ -14,12 +19,26 @@ async function askedWith(
     readonly node?: NodeRecord;
   } = {},
 ): Promise<string> {
-  const run = (): Promise<ProgramOutput> =>
-    end instanceof Error
-      ? Promise.reject(end)
-      : Promise.resolve({ code: 0, stdout: "", stderr: "", ...end });
+  const stdout = typeof end === "object" && "stdout" in end ? end.stdout : "";
+  const bytes = new TextEncoder().encode(stdout);
+  return await askedFor(
+    () =>
+      end instanceof Error
+        ? Promise.reject(end)
+        : Promise.resolve({ code: 0, stderr: "", ...end, stdout: bytes }),
+    { pod, node },
+  );
+}
+
+async function askedFor(
+  runForBytes: KubePods["runForBytes"],
+  { pod = POD, node = NODE }: {
+    readonly pod?: AgentPod;
+    readonly node?: NodeRecord;
+  } = {},
+): Promise<string> {
   const answer = await askForStatus(
-    { podOf: () => pod.name === "" ? undefined : pod, pods: { run } },
+    { podOf: () => pod.name === "" ? undefined : pod, pods: { runForBytes } },
     node,
     { probe: true, signal: new AbortController().signal },
   );
@@ -27,6 +46,35 @@ async function askedWith(
     ? answer.why
     : `ready: ${answer.status.version}`;
 }
+
+Deno.test("askForStatus() asks for a packed status, and one that does not know that for a plain one", async () => {
+  const status = JSON.stringify(statusOf(2));
+  const packed = await gzipped(status);
+  const asked: string[] = [];
+  const modern = await askedFor((_pod, command) => {
+    asked.push(command.slice(1).join(" "));
+    return Promise.resolve({ code: 0, stderr: "", stdout: packed });
+  });
+  const older = await askedFor((_pod, command) => {
+    const knows = !command.includes("json.gz");
+    const stderr = knows ? "" : "clusternet: Cannot use --output json.gz: no";
+    const stdout = new TextEncoder().encode(knows ? status : "");
+    return Promise.resolve({ code: knows ? 0 : 2, stderr, stdout });
+  });
+  assert.deepEqual([modern, older], ["ready: 0.1.0", "ready: 0.1.0"]);
+  assert.deepEqual(asked, ["status --output json.gz"]);
+});
+
+Deno.test("askForStatus() says of a packed status that is damaged where it came from", async () => {
+  const packed = await gzipped(JSON.stringify(statusOf(2)));
+  const why = await askedFor(() =>
+    Promise.resolve({ code: 0, stderr: "", stdout: packed.slice(0, -9) })
+  );
+  assert.match(
+    why,
+    /^its pod clusternet\/clusternet-x is not understood: its answer is damaged, or cut off/,
+  );
+});
 
 Deno.test("askForStatus() takes the status of an agent that is not well, which ends with 1", async () => {
   const stdout = JSON.stringify(statusOf(2));

@@ -87,6 +87,10 @@ Deno.test("status refuses in one sentence flags that do not go together", async 
     [["--wait", "--no-probe"], "--wait with --no-probe: choose one of them"],
     [["--all", "--timeout", "5s"], "--timeout alone: it is that of --wait"],
     [
+      ["--all", "-o", "json.gz"],
+      "--output=json.gz with --all: choose one of them",
+    ],
+    [
       ["--all", "--watch", "-o", "json"],
       "--watch with --all and -o json: it shows text; a loop around `clusternet status --all -o json` does the same",
     ],

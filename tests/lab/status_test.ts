@@ -253,6 +253,19 @@ labTest(
     const drawn = await node.space.run(["sh", "-c", `${graph} | head -c 4`]);
     assert.deepEqual([drawn.stdout, drawn.stderr], ["<svg", ""]);
     await showsOnTerminal(node, line);
+    const packed = await node.space.sh(
+      `${line} --no-probe -o json.gz | gunzip`,
+    );
+    assert.equal(JSON.parse(packed).node.name, "n1");
+    const refused = await node.space.run([
+      ...["script", "--quiet", "--return", "--command"],
+      ...[`${line} -o json.gz`, "/dev/null"],
+    ]);
+    assert.equal(refused.code, 2);
+    assert.match(
+      refused.stdout,
+      /^clusternet: Cannot use -o json\.gz on a term/,
+    );
     const narrow = await node.space.sh(`COLUMNS=40 ${line}`);
     for (const each of narrow.split("\n")) assert.ok(each.length <= 40, each);
     assert.match(narrow, /^n2 +(up|idle) /m);
