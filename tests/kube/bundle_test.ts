@@ -11,28 +11,15 @@ import { must, run, type RunResult } from "../lab/exec.ts";
 import { agentProgram } from "../lab/lab.ts";
 import { agentImage } from "./agent_image.ts";
 import type { Cluster } from "./cluster.ts";
-import { kubeconfigText } from "./credentials.ts";
-import {
-  agentPod,
-  credentialsFile,
-  rolledOut,
-  saysOk,
-  writeOverlay,
-} from "./daemonset.ts";
+import { agentPod, credentialsFile } from "./daemonset.ts";
 import { inOrder, newFolder, withCluster } from "./harness.ts";
+import { byToken, deployAgents } from "./laptop.ts";
 
 const KEY_FILE = "/var/lib/clusternet/private.key";
 
 Deno.test("a laptop with a kubeconfig has the support bundles of all Nodes", async (t) => {
   await withCluster({ images: [agentImage()] }, async (cluster) => {
-    const folder = newFolder();
-    writeOverlay(folder, cluster);
-    await cluster.kubectl(["apply", "--kustomize", folder]);
-    await rolledOut(cluster);
-    await cluster.ready();
-    for (const node of cluster.nodes) {
-      await saysOk(cluster, await agentPod(cluster, node));
-    }
+    await deployAgents(cluster);
     await inOrder(t, {
       "by certificate: a folder for each Node, the cluster's view beside them, and no secret":
         () => hasAll(cluster, cluster.kubeconfig),
@@ -136,33 +123,6 @@ async function assertNoSecret(
     }
   }
   assert.doesNotMatch(text, /PRIVATE KEY-----/);
-}
-
-/** Of a ServiceAccount that may do all. */
-async function byToken({ admin, plane }: Cluster): Promise<string> {
-  const accounts = "/api/v1/namespaces/default/serviceaccounts";
-  const account = { name: "laptop", namespace: "default" };
-  await admin.create(accounts, { metadata: account });
-  const apiGroup = "rbac.authorization.k8s.io";
-  await admin.create(`/apis/${apiGroup}/v1/clusterrolebindings`, {
-    metadata: { name: "laptop" },
-    roleRef: { apiGroup, kind: "ClusterRole", name: "cluster-admin" },
-    subjects: [{ kind: "ServiceAccount", ...account }],
-  });
-  const { status: { token } } = await admin.create(
-    `${accounts}/laptop/token`,
-    {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: {},
-    },
-  );
-  const file = join(newFolder(), "kubeconfig");
-  await Deno.writeTextFile(
-    file,
-    kubeconfigText(plane.url, plane.credentials.ca, { token }),
-  );
-  return file;
 }
 
 async function hasNamed({ kubeconfig }: Cluster): Promise<void> {

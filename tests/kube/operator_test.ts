@@ -6,20 +6,13 @@
  */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { Child, run, type RunResult } from "../lab/exec.ts";
 import { eventually } from "../lab/harness.ts";
 import { agentProgram } from "../lab/lab.ts";
 import { readDiagnosis } from "../support/pod_diagnosis.ts";
 import { agentImage } from "./agent_image.ts";
 import type { Cluster } from "./cluster.ts";
-import {
-  agentPod,
-  NAMESPACE,
-  rolledOut,
-  saysOk,
-  writeOverlay,
-} from "./daemonset.ts";
+import { agentPod, NAMESPACE, rolledOut, saysOk } from "./daemonset.ts";
 import type { KubeObject } from "./kube_api.ts";
 import {
   allIsWell,
@@ -28,7 +21,8 @@ import {
   allReadsSettings,
 } from "./doctor_all_steps.ts";
 import { KUBELET_CONF } from "./kube_node.ts";
-import { inOrder, newFolder, withCluster } from "./harness.ts";
+import { inOrder, withCluster } from "./harness.ts";
+import { bind, byToken, deployAgents } from "./laptop.ts";
 import {
   pairAway,
   pairFiltered,
@@ -130,18 +124,11 @@ function waits({ kubeconfig }: Cluster): Child {
 }
 
 async function shows(cluster: Cluster): Promise<void> {
-  const folder = newFolder();
   const waiting = waits(cluster);
   await waiting.line(/^waiting: No Node of the cluster .* runs clusternet/, {
     withinMs: 20_000,
   });
-  writeOverlay(folder, cluster);
-  await cluster.kubectl(["apply", "--kustomize", folder]);
-  await rolledOut(cluster);
-  await cluster.ready();
-  for (const node of cluster.nodes) {
-    await saysOk(cluster, await agentPod(cluster, node));
-  }
+  await deployAgents(cluster);
   assert.equal(await waiting.ended, 0, waiting.lines.join("\n"));
   assert.match(waiting.lines.join("\n"), /^Every Node .* reaches every other/m);
   for (const file of [cluster.kubeconfig, await byToken(cluster)]) {
@@ -263,55 +250,6 @@ async function tellsUnreachable(cluster: Cluster): Promise<void> {
   } finally {
     await node.startKubelet();
   }
-}
-
-/** Of a ServiceAccount that may do all. */
-async function byToken({ admin, plane }: Cluster): Promise<string> {
-  const accounts = "/api/v1/namespaces/default/serviceaccounts";
-  await admin.create(accounts, { metadata: { name: "laptop" } });
-  await bind(admin, "laptop", "cluster-admin", {
-    kind: "ServiceAccount",
-    name: "laptop",
-    namespace: "default",
-  });
-  const { status } = await admin.create(`${accounts}/laptop/token`, {
-    apiVersion: "authentication.k8s.io/v1",
-    kind: "TokenRequest",
-    spec: {},
-  });
-  const { ca } = plane.credentials.files;
-  const file = join(newFolder(), "kubeconfig");
-  await Deno.writeTextFile(
-    file,
-    JSON.stringify({
-      clusters: [{
-        name: "c",
-        cluster: { server: plane.url, "certificate-authority": ca },
-      }],
-      users: [{ name: "u", user: { token: status.token } }],
-      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-      "current-context": "x",
-    }),
-  );
-  return file;
-}
-
-async function bind(
-  admin: Cluster["admin"],
-  name: string,
-  role: string,
-  subject: Readonly<Record<string, string>>,
-): Promise<void> {
-  const rbac = "/apis/rbac.authorization.k8s.io/v1";
-  await admin.create(`${rbac}/clusterrolebindings`, {
-    metadata: { name },
-    roleRef: {
-      apiGroup: "rbac.authorization.k8s.io",
-      kind: "ClusterRole",
-      name: role,
-    },
-    subjects: [subject],
-  });
 }
 
 async function namesRights({ admin, plane }: Cluster): Promise<void> {
