@@ -13,8 +13,9 @@ import { durationText } from "../view/units.ts";
 const LOOK_MS = 1_000;
 
 /**
- * What lasts, as the view of a large cluster does, is done no more than half of
- * the time.
+ * The first look is a whole one, however little time there is: without it there
+ * would be nothing to say. What lasts, as the view of a large cluster does, is
+ * done no more than half of the time.
  *
  * @param look the end of a sentence, what is missing; `undefined`: nothing is.
  *   The signal says that the time is over.
@@ -26,12 +27,13 @@ export async function waitUntilNothing(
 ): Promise<void> {
   const end = clock.now() + waitMs;
   const over = AbortSignal.timeout(waitMs);
+  let signal = new AbortController().signal;
   let said = "";
   for (;;) {
     const began = clock.now();
-    const what = await look(over).catch((error) => {
-      if (!over.aborted) throw error;
-      return said || "no answer yet";
+    const what = await look(signal).catch((error) => {
+      if (!signal.aborted) throw error;
+      return said;
     });
     if (what === undefined) return;
     const now = clock.now();
@@ -43,6 +45,7 @@ export async function waitUntilNothing(
     }
     if (what !== said) console.error(`waiting: ${what}`);
     said = what;
+    signal = over;
     await clock.sleep(Math.min(Math.max(LOOK_MS, now - began), end - now));
   }
 }
