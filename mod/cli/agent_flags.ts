@@ -67,6 +67,6 @@ export function withVariablesOf(
   return [...args, ...more];
 }
 
-export function fallbackOf(name: string): string {
+function fallbackOf(name: string): string {
   return AGENT_OPTIONS.find((option) => option.name === name)?.fallback ?? "";
 }

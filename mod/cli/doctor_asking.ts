@@ -1,5 +1,6 @@
 /**
- * The options of what `clusternet doctor` asks a cluster by a kubeconfig.
+ * The options of what asks a cluster by a kubeconfig: `clusternet doctor` with
+ * `--all` or `--pair`, and of its annotation `support-bundle --all`.
  *
  * @module
  */
@@ -41,9 +42,13 @@ export function askingIn(read: FlagReader): Asking {
     output: read.value("output", parseOutput) ?? "text",
     kubeconfig: read.value("kubeconfig", (text) => text),
     context: read.value("context", (text) => text),
-    annotation: read.value("annotation", parseAnnotation) ??
-      SHARED[0]?.fallback ?? "",
+    annotation: annotationIn(read),
   };
+}
+
+/** @throws {FatalError} of exit code 2 */
+export function annotationIn(read: FlagReader): string {
+  return read.value("annotation", parseAnnotation) ?? SHARED[0]?.fallback ?? "";
 }
 
 function parseOutput(text: string): "text" | "json" {

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { OPTIONS, variableName } from "../core/config.ts";
+import { OPTIONS } from "../core/config.ts";
 import { type Command, type Option, optionRows, usage } from "../core/flags.ts";
-import { parseAnnotation } from "../core/option_values.ts";
-import { AGENT_OPTIONS, CLUSTER_OPTIONS, fallbackOf } from "./agent_flags.ts";
+import { CLUSTER_OPTIONS } from "./agent_flags.ts";
+import { annotationIn, withAnnotation } from "./doctor_asking.ts";
 import { RUN_OPTIONS } from "./examine.ts";
 import { flagReader } from "./flag_reader.ts";
 
@@ -69,8 +69,9 @@ export function parseSupport(
       output,
       kubeconfig: text("kubeconfig"),
       context: text("context"),
-      annotation: read.value("annotation", parseAnnotation) ??
-        (ownVariable("annotation", variables) || fallbackOf("annotation")),
+      annotation: annotationIn(
+        flagReader(withAnnotation(args, variables), COMMAND),
+      ),
       nodes: read.value("node", parseNodes),
     };
   }
@@ -89,14 +90,6 @@ export function parseSupport(
     flags: pairs(OPTIONS).map(([name, value]) => `--${name}=${value}`),
     run: new Map(pairs(RUN_OPTIONS)),
   };
-}
-
-function ownVariable(
-  name: string,
-  variables: (name: string) => string | undefined,
-): string | undefined {
-  const option = AGENT_OPTIONS.find((one) => one.name === name);
-  return option && variables(variableName(option));
 }
 
 function parseNodes(text: string): readonly string[] {

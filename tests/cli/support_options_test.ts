@@ -33,6 +33,18 @@ Deno.test("parseSupport() tells a bundle of this machine from that of a cluster"
   assert.equal(given.kind === "cluster" && given.annotation, "example.org/key");
 });
 
+Deno.test("parseSupport() refuses a variable that is no annotation, where a cluster is asked", () => {
+  const variables = (name: string): string | undefined =>
+    name === "CLUSTERNET_ANNOTATION" ? "bad key!" : undefined;
+  assert.throws(
+    () => parseSupport(["--all"], variables),
+    (error) =>
+      error instanceof FatalError && error.exitCode === 2 &&
+      error.message.startsWith("Cannot use --annotation bad key!: "),
+  );
+  assert.equal(parseSupport([], variables).kind, "own");
+});
+
 for (
   const [line, says] of [
     ["--node n1", /^Cannot use --node alone: it is that of --all$/],
