@@ -7,6 +7,7 @@
 
 import type { RemarkCode } from "../core/candidate.ts";
 import type { Config } from "../core/config.ts";
+import { namesText } from "../core/names_text.ts";
 import type { ProblemReason } from "../core/problem.ts";
 import { SilentPeers } from "../core/silent_peers.ts";
 import type { Trouble } from "../core/troubles.ts";
@@ -76,10 +77,8 @@ export class NodeTroubles {
   }
 
   *#peersDown(): Generator<Trouble> {
-    const more = this.#down.length - NAMED;
     if (this.#down.length === 0) return;
-    const names = this.#down.slice(0, NAMED).join(", ") +
-      (more > 0 ? ` and ${more} more` : "");
+    const names = namesText(this.#down, NAMED);
     yield {
       reason: "PeersDown",
       note:

@@ -8,6 +8,7 @@
 import type { NodeAnswer } from "../core/opinion.ts";
 import { errorText, FatalError } from "../core/errors.ts";
 import { nearest, wantsHelp } from "../core/flags.ts";
+import { namesText } from "../core/names_text.ts";
 import type { NodeRecord } from "../core/node.ts";
 import type { Diagnosis } from "../doctor/check.ts";
 import type { Part } from "../doctor/facts.ts";
@@ -107,10 +108,8 @@ function nodeOf(
   if (found !== undefined) return found;
   const names = nodes.map((node) => node.name).toSorted();
   const near = nearest(name, names);
-  const more = names.length - NAMED;
   const there = near === undefined
-    ? `it has ${names.slice(0, NAMED).join(", ")}` +
-      (more > 0 ? ` and ${more} more` : "")
+    ? `it has ${namesText(names, NAMED)}`
     : `did you mean ${near}?`;
   throw new FatalError(
     `There is no Node ${

@@ -32,6 +32,7 @@ export async function statusAll(wanted: StatusArguments): Promise<number> {
   }
   if (waitMs !== undefined) {
     const view = await standing(wanted, waitMs);
+    // The view keeps no answer whole: for records all are asked once more.
     if (output === "text") return await inText(view);
   }
   return output === "text"

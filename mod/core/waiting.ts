@@ -5,6 +5,7 @@
  */
 
 import { type ClusterView, digestOf } from "./cluster_view.ts";
+import { namesText } from "./names_text.ts";
 import type { Status } from "./status.ts";
 
 /** Names in a sentence; the others are counted. */
@@ -81,7 +82,5 @@ export function waitingForAll(view: ClusterView): string | undefined {
 }
 
 function some(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  const named = names.slice(0, NAMED).join(", ");
-  return more > 0 ? `${named} and ${more} more` : named;
+  return namesText(names, NAMED);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { namesText } from "../core/names_text.ts";
 import { type Check, check, type Evidence, type Found } from "./check.ts";
 import { seen } from "./evidence.ts";
 import type { AgentSettings } from "./facts.ts";
@@ -109,9 +110,7 @@ function differing(
 }
 
 function namesOf(those: readonly AgentSettings[]): string {
-  const names = those.slice(0, NAMED).map(({ node }) => node).join(", ");
-  const rest = those.length - NAMED;
-  return rest > 0 ? `${names} and ${rest} more` : names;
+  return namesText(those.map(({ node }) => node), NAMED);
 }
 
 function shownBy(
